@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/**
+ * The only place that reads the environment. Every setting is declared once in `SETTINGS` (the reference page is made
+ * from it); `readConfig` returns one checked, typed value or names every setting that is wrong. Any `DCI_X` may be given
+ * as `DCI_X_FILE`, a file that holds the value.
+ */
+export interface Config {
+  readonly mode: 'development' | 'production';
+  readonly host: string;
+  readonly port: number;
+  readonly basePath: string;
+  readonly senderId: string;
+  readonly defaultRegistry: string;
+  /** Absent: the embedded database in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly signingKeyPath: string | undefined;
+  readonly keyEncryptionKey: string | undefined;
+  readonly logLevel: string;
+  /** Largest request body, bytes. */
+  readonly maxBodyBytes: number;
+  /** How far `message_ts` may lie from now, seconds. */
+  readonly clockToleranceSeconds: number;
+  readonly tokenLifetimeSeconds: number;
+  /** Requests a minute that one address may send before it is known who sends them. */
+  readonly addressLimitPerMinute: number;
+  /** Points a minute that a partner may spend: 1 an identifier, 1 a page of a predicate search. */
+  readonly partnerLimitPerMinute: number;
+  readonly statementTimeoutMs: number;
+}
+
+interface Setting<T> {
+  readonly variable: string;
+  readonly purpose: string;
+  /** As it would be written in the environment; undefined: unset. */
+  readonly fallback: string | undefined;
+  readonly parse: (text: string) => T;
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const text = (value: string): string => value;
+
+function wholeNumber(least: number, most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most) throw new Error(`must be a whole number from ${least} to ${most}`);
+    return number;
+  };
+}
+
+function oneOf<T extends string>(...values: readonly T[]): (value: string) => T {
+  return (value) => {
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`);
+    return found;
+  };
+}
+
+function path(value: string): string {
+  if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(value)) throw new Error('must be empty or begin with / and not end with one, e.g. /api/v2/dci');
+  return value;
+}
+
+function databaseUrl(value: string): string {
+  const scheme = URL.parse(value)?.protocol;
+  if (scheme !== 'postgres:' && scheme !== 'postgresql:') throw new Error('must be a postgres:// URL');
+  return value;
+}
+
+export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K], undefined>> } = {
+  mode: {
+    variable: 'DCI_MODE',
+    purpose: 'development, or production, which refuses to start on insecure settings',
+    fallback: 'development',
+    parse: oneOf('development', 'production'),
+  },
+  host: { variable: 'DCI_HOST', purpose: 'address to listen on', fallback: '127.0.0.1', parse: text },
+  port: { variable: 'DCI_PORT', purpose: 'port to listen on; 0 takes a free one', fallback: '8080', parse: wholeNumber(0, 65_535) },
+  basePath: { variable: 'DCI_BASE_PATH', purpose: 'path below which the registries answer', fallback: '/api/v2/dci', parse: path },
+  senderId: { variable: 'DCI_SENDER_ID', purpose: 'our name in message headers', fallback: 'dci-server', parse: text },
+  defaultRegistry: {
+    variable: 'DCI_DEFAULT_REGISTRY',
+    purpose: 'registry of a message that names none',
+    fallback: 'social',
+    parse: text,
+  },
+  databaseUrl: {
+    variable: 'DCI_DATABASE_URL',
+    purpose: 'PostgreSQL 15 or newer; unset: an embedded PostgreSQL that keeps its data in DCI_DATA_DIR',
+    fallback: undefined,
+    parse: databaseUrl,
+  },
+  dataDir: {
+    variable: 'DCI_DATA_DIR',
+    purpose: 'folder of the embedded database and of the keys made on first run',
+    fallback: './data',
+    parse: (value) => resolve(value),
+  },
+  signingKeyPath: {
+    variable: 'DCI_SIGNING_KEY_PATH',
+    purpose: 'private key (PEM or JWK: P-256, Ed25519 or RSA) that signs answers; unset: made on first run and kept encrypted',
+    fallback: undefined,
+    parse: text,
+  },
+  keyEncryptionKey: {
+    variable: 'DCI_KEY_ENCRYPTION_KEY',
+    purpose: '32 bytes, base64, under which private keys are kept; unset: made in DCI_DATA_DIR with mode 0600',
+    fallback: undefined,
+    parse: text,
+  },
+  logLevel: {
+    variable: 'DCI_LOG_LEVEL',
+    purpose: 'least severe log line that is written',
+    fallback: 'info',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  },
+  maxBodyBytes: {
+    variable: 'DCI_MAX_BODY_BYTES',
+    purpose: 'largest request body, bytes',
+    fallback: '2097152',
+    parse: wholeNumber(1_024, 104_857_600),
+  },
+  clockToleranceSeconds: {
+    variable: 'DCI_CLOCK_TOLERANCE_SECONDS',
+    purpose: 'how far the time in a message may lie from ours',
+    fallback: '300',
+    parse: wholeNumber(1, 86_400),
+  },
+  tokenLifetimeSeconds: {
+    variable: 'DCI_TOKEN_LIFETIME_SECONDS',
+    purpose: 'lifetime of an access token',
+    fallback: '3600',
+    parse: wholeNumber(30, 86_400),
+  },
+  addressLimitPerMinute: {
+    variable: 'DCI_ADDRESS_LIMIT_PER_MINUTE',
+    purpose: 'requests a minute from one address',
+    fallback: '60000',
+    parse: wholeNumber(1, 100_000_000),
+  },
+  partnerLimitPerMinute: {
+    variable: 'DCI_PARTNER_LIMIT_PER_MINUTE',
+    purpose: 'points a minute for each partner (1 an identifier, 1 a page of another search), unless its own limit is set',
+    fallback: '60000',
+    parse: wholeNumber(1, 100_000_000),
+  },
+  statementTimeoutMs: {
+    variable: 'DCI_STATEMENT_TIMEOUT_MS',
+    purpose: 'longest a search may keep the database busy, milliseconds',
+    fallback: '5000',
+    parse: wholeNumber(10, 600_000),
+  },
+};
+
+/** Reads and checks `environment`; throws a `ConfigError` that names every wrong setting. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const entries = Object.entries(SETTINGS).map(([name, setting]) => {
+    try {
+      const value = readVariable(environment, setting.variable) ?? setting.fallback;
+      return [name, value === undefined ? undefined : setting.parse(value)];
+    } catch (error) {
+      problems.push(`${setting.variable} ${error instanceof Error ? error.message : String(error)}`);
+      return [name, undefined];
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.fromEntries(entries) as Config;
+}
+
+function readVariable(environment: Readonly<Record<string, string | undefined>>, variable: string): string | undefined {
+  const direct = environment[variable];
+  const file = environment[`${variable}_FILE`];
+  if (direct !== undefined && direct !== '' && file !== undefined && file !== '')
+    throw new Error(`is given twice, as ${variable} and as ${variable}_FILE`);
+  if (file !== undefined && file !== '') return readFileSync(file, 'utf8').trim();
+  return direct === '' ? undefined : direct;
+}

@@ -1,0 +1,31 @@
+import { sql } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import type { Db } from './database.ts';
+import * as foundation from './migrations/0001-foundation.ts';
+
+/** Forward only; the name orders them and is never changed once released. */
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-foundation': foundation,
+};
+
+/** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */
+export async function migrate(db: Db): Promise<{ applied: string[] }> {
+  const migrator = createMigrator(db);
+  const { error, results } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+  return { applied: (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName) };
+}
+
+/** What separates the database's schema from the one this program knows: migrations to run, and ones it has never heard of. */
+export async function findSchemaDifference(db: Db): Promise<{ pending: string[]; unknown: string[] }> {
+  const known = await createMigrator(db).getMigrations();
+  const pending = known.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+  if (pending.length === known.length) return { pending, unknown: [] };
+  const recorded = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  const unknown = recorded.rows.map((row) => row.name).filter((name) => !(name in MIGRATIONS));
+  return { pending, unknown };
+}
+
+function createMigrator(db: Db): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+}

@@ -1,0 +1,104 @@
+import type { JsonWebKey } from 'node:crypto';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+
+/** The fixed tables, as Kysely sees them. Record tables are made from profiles and are not here. */
+export interface Tables {
+  profile_applied: { registry: string; fingerprint: string; applied_at: Timestamp };
+  identifier: {
+    registry: string;
+    type: string;
+    value: string;
+    record_type: string;
+    record_id: string;
+    is_unique: boolean;
+    valid_from: Timestamp;
+    valid_to: Date | null;
+  };
+  membership: {
+    group_id: string;
+    member_id: string;
+    registry: string;
+    is_head: boolean;
+    position: number;
+    linked_at: Timestamp;
+  };
+  change_event: {
+    seq: GeneratedAlways<string>;
+    xid: Generated<string>;
+    registry: string;
+    record_type: string;
+    record_id: string;
+    version: number;
+    kind: string;
+    changed: Generated<string[]>;
+    related_id: string | null;
+    at: Timestamp;
+  };
+  location: { code: string; name: string; type: string; parent: string | null; updated_at: Timestamp };
+  partner: {
+    id: string;
+    revision: Generated<string>;
+    sender_id: string;
+    name: string;
+    active: Generated<boolean>;
+    registries: string[];
+    scopes: string[];
+    signature_policy: string;
+    lenient: Generated<boolean>;
+    default_entity: string | null;
+    legal_basis: string | null;
+    purposes: Generated<string[]>;
+    field_rule: string | null;
+    limits: ColumnType<Record<string, number>, string | undefined, string>;
+    created_at: Timestamp;
+    updated_at: Timestamp;
+  };
+  partner_credential: {
+    client_id: string;
+    partner_id: string;
+    secret_hash: string;
+    created_at: Timestamp;
+    revoked_at: Date | null;
+  };
+  partner_key: {
+    partner_id: string;
+    kid: string;
+    algorithm: string;
+    public_jwk: ColumnType<JsonWebKey, string, string>;
+    created_at: Timestamp;
+    revoked_at: Date | null;
+  };
+  signing_key: {
+    kid: string;
+    algorithm: string;
+    public_jwk: ColumnType<JsonWebKey, string, string>;
+    sealed_private_key: Buffer | null;
+    created_at: Timestamp;
+    retired_at: Date | null;
+  };
+  message_seen: { partner_id: string; message_id: string; expires_at: Date };
+  audit: {
+    seq: GeneratedAlways<string>;
+    at: Timestamp;
+    partner_id: string;
+    sender_id: string;
+    remote_address: string;
+    action: string;
+    registry: string;
+    message_id: string;
+    transaction_id: string | null;
+    correlation_id: string | null;
+    legal_basis: string | null;
+    purposes: Generated<string[]>;
+    field_rule: string | null;
+    outcome: string;
+    query: unknown;
+    item_count: number;
+    record_count: number;
+    disclosed: unknown;
+  };
+  rate_window: { subject: string; window_start: Date; points: number };
+}
+
+/** Set by the database unless given. */
+type Timestamp = ColumnType<Date, Date | undefined, Date>;
