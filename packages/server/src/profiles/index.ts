@@ -1,0 +1,112 @@
+export { checkProfile } from './check-profile.ts';
+
+import type { Attribute, Entity, IdentifierType, Profile, RecordType, Sensitivity } from './profile.ts';
+import { findSchemaTrail, schemaNode } from './schema-path.ts';
+import { socialProfile } from './social.ts';
+
+/**
+ * The registries this server knows, and how names on the wire find their way into a profile: registries by alias,
+ * entities and identifier types by synonym, attributes by name, synonym or dotted path — always ignoring case.
+ * A name that is not declared is not found; nothing is guessed.
+ */
+export const BUILT_IN_PROFILES: readonly Profile[] = [socialProfile];
+
+export function findProfile(profiles: readonly Profile[], nameOrAlias: string): Profile | undefined {
+  const wanted = nameOrAlias.toLowerCase();
+  return profiles.find((profile) => [profile.registry, ...profile.aliases].some((name) => name.toLowerCase() === wanted));
+}
+
+/** By `reg_type`, e.g. `ns:org:RegistryType:Social`. */
+export function findProfileByRegType(profiles: readonly Profile[], regType: string): Profile | undefined {
+  const wanted = regType.toLowerCase();
+  return profiles.find((profile) => profile.regTypes.some((name) => name.toLowerCase() === wanted)) ?? findProfile(profiles, regType);
+}
+
+/** By `@type`, `response_entity`, `reg_record_type` or `collection`, also with a prefix (`spdci:Group`) or as a URI. */
+export function findEntity(profile: Profile, name: string): { recordType: RecordType; entity: Entity } | undefined {
+  const bare = name.slice(name.search(/[^:/#]*$/)).toLowerCase();
+  for (const recordType of profile.recordTypes)
+    for (const entity of recordType.entities)
+      if ([entity.name, ...entity.synonyms].some((known) => known.toLowerCase() === bare)) return { recordType, entity };
+  return undefined;
+}
+
+export function findRecordType(profile: Profile, name: string): RecordType | undefined {
+  return profile.recordTypes.find((recordType) => recordType.name === name);
+}
+
+export function getRecordType(profile: Profile, name: string): RecordType {
+  const found = findRecordType(profile, name);
+  if (found === undefined) throw new Error(`the profile ${profile.registry} has no record type ${name}`);
+  return found;
+}
+
+/**
+ * By code, namespace URI or other synonym. One name may be declared for several record types: with `recordType` its own
+ * is found, without it the first that is declared.
+ */
+export function findIdentifierType(profile: Profile, name: string, recordType?: string): IdentifierType | undefined {
+  const wanted = name.toLowerCase();
+  const declared = profile.identifierTypes.filter((type) => recordType === undefined || type.recordType === recordType);
+  return (
+    declared.find((type) => type.code.toLowerCase() === wanted) ??
+    declared.find((type) => type.synonyms.some((synonym) => synonym.toLowerCase() === wanted))
+  );
+}
+
+/**
+ * By wire name. All of these name the attribute `sex` at `demographic_info.sex` of a person, whose entity `SRPerson`
+ * (or `Person`) is the property `demographic_info`: its name and synonyms (`sex`, `gender`), its path
+ * (`demographic_info.sex`), its path inside that entity (`sex`), either with the entity's name in front or in between
+ * (`person.sex`, `demographic_info.person.sex`, `Member.demographic_info.sex`).
+ */
+export function findAttribute(recordType: RecordType, wireName: string): Attribute | undefined {
+  let index = attributeIndexes.get(recordType);
+  if (index === undefined) {
+    index = indexAttributes(recordType);
+    attributeIndexes.set(recordType, index);
+  }
+  return index.get(wireName.toLowerCase());
+}
+
+const attributeIndexes = new WeakMap<RecordType, ReadonlyMap<string, Attribute>>();
+
+function indexAttributes(recordType: RecordType): Map<string, Attribute> {
+  const index = new Map<string, Attribute>();
+  const forms = [
+    (attribute: Attribute) => [attribute.name],
+    (attribute: Attribute) => [...attribute.synonyms],
+    (attribute: Attribute) => (attribute.derived === undefined ? pathForms(recordType, attribute.path) : []),
+    (attribute: Attribute) => [attribute.name, ...attribute.synonyms].flatMap((name) => recordType.entities.flatMap((entity) => nestedForms(entity, name))),
+  ];
+  for (const form of forms)
+    for (const attribute of recordType.attributes)
+      for (const name of form(attribute)) if (!index.has(name.toLowerCase())) index.set(name.toLowerCase(), attribute);
+  return index;
+}
+
+function pathForms(recordType: RecordType, path: string): string[] {
+  return recordType.entities.flatMap((entity) => {
+    if (entity.property === undefined) return [path, ...entityNames(entity).map((name) => `${name}.${path}`)];
+    if (!path.startsWith(`${entity.property}.`)) return [];
+    const inner = path.slice(entity.property.length + 1);
+    return [inner, ...nestedForms(entity, inner)];
+  });
+}
+
+function nestedForms(entity: Entity, inner: string): string[] {
+  const names = entityNames(entity).map((name) => `${name}.${inner}`);
+  if (entity.property === undefined) return names;
+  return [`${entity.property}.${inner}`, ...names, ...names.map((name) => `${entity.property}.${name}`)];
+}
+
+function entityNames(entity: Entity): readonly string[] {
+  return [entity.name, ...entity.synonyms];
+}
+
+/** The class of the field at a dotted path of the stored document: its own, else that of its nearest ancestor. */
+export function sensitivityOf(recordType: RecordType, path: string): Sensitivity | undefined {
+  const trail = findSchemaTrail(schemaNode(recordType.document), path) ?? [];
+  const classified = trail.flatMap((node) => [node.sensitivity, node.items?.sensitivity]).filter((found) => found !== undefined);
+  return classified.at(-1) as Sensitivity | undefined;
+}
