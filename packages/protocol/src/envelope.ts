@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { HEADER_REASON_CODES, REQUEST_STATUSES } from './codes.ts';
-import { OpenObject, ReasonMessage, Timestamp } from './formats.ts';
+import { Count, OpenObject, ReasonMessage, Timestamp } from './formats.ts';
 import { compileParser } from './message-parser.ts';
 
 /**
@@ -65,6 +65,27 @@ export const CallbackHeader = Type.Object({
   receiver_id: Type.Optional(Type.String()),
   is_msg_encrypted: Type.Optional(Type.Boolean()),
   meta: Type.Optional(OpenObject),
+});
+
+/**
+ * A callback header as it is written: complete, where the published schema would let members be left out.
+ *
+ * Shapes: `version` is 1.0.0 and `is_msg_encrypted` false where absent; the counts are of items, in all and answered.
+ *
+ * @example
+ * const header: WrittenCallbackHeader = {
+ *   message_id: '789', message_ts: '2024-01-15T10:30:00Z', action: 'on-search', status: 'succ',
+ *   total_count: 1, completed_count: 1, sender_id: 'social.example.org', receiver_id: 'spmis.example.org',
+ * };
+ */
+export type WrittenCallbackHeader = Static<typeof WrittenCallbackHeader>;
+export const WrittenCallbackHeader = Type.Object({
+  ...CallbackHeader.properties,
+  status: Type.Enum(REQUEST_STATUSES),
+  total_count: Count,
+  completed_count: Count,
+  sender_id: Type.String(),
+  receiver_id: Type.String(),
 });
 
 /**
