@@ -1,0 +1,168 @@
+import type { JsonText } from '../json-text.ts';
+import { findAlgorithm, type SignatureAlgorithm, signBytes, verifyBytes } from './algorithms.ts';
+import { type DigestCandidate, type DigestForm, digestCandidates, digestText } from './digest.ts';
+import type { SigningKey, VerificationKey } from './keys.ts';
+import { invalidSignature, type ParsedSignature } from './parsed-signature.ts';
+
+/**
+ * The dialect `dci`, the standard's own: named parameters, signed over three lines that hold the two times and a digest of
+ * header and message. Spacing and order of the parameters are free; each stands once, and there are no others.
+ */
+
+const LONGEST_SIGNATURE = 4096;
+const PREFIX = /^\s*(?:Signature\s*:)?\s*/i;
+const PARAMETER = /([A-Za-z]+)\s*=\s*(?:"([^"\\\n]*)"|(\d{1,12}))\s*(,\s*|$)/y;
+const NAMES = ['namespace', 'kidId', 'algorithm', 'created', 'expires', 'headers', 'signature'] as const;
+const NAMESPACES: ReadonlySet<string> = new Set(['dci', 'spdci']);
+const SIGNED_PARTS = '(created) (expires) digest';
+
+type ParameterName = (typeof NAMES)[number];
+type Parameters = Readonly<Record<ParameterName, string>>;
+
+/**
+ * Reads a signature of the dialect `dci`:
+ * `[Signature: ]namespace="dci", kidId="{sender_id}|{key id}|{algorithm}", algorithm="ed25519", created="…", expires="…",
+ * headers="(created) (expires) digest", signature="base64"`. Times are epoch seconds.
+ *
+ * Source: `MsgSignature` of the SPDCI OpenAPI 1.0.0, whose example writes the namespace as `spdci`; both are read.
+ *
+ * @throws DciError `err.signature.invalid`, naming the part that is wrong.
+ *
+ * @example
+ * const { signer, algorithm } = parseDciSignature(
+ *   'Signature: namespace="dci", kidId="spmis|key-1|ed25519", algorithm="ed25519", created="1606970629", ' +
+ *     'expires="1606970929", headers="(created) (expires) digest", signature="c2lnbmF0dXJl"',
+ * );
+ * // 'spmis|key-1', 'EdDSA'
+ */
+export function parseDciSignature(text: string): ParsedSignature {
+  if (text.length > LONGEST_SIGNATURE) throw invalidSignature(`it is longer than ${LONGEST_SIGNATURE} characters`);
+  const parameters = readParameters(text);
+  if (!NAMESPACES.has(parameters.namespace)) throw invalidSignature('"namespace" must be "dci"');
+  if (parameters.headers.trim().split(/\s+/).join(' ') !== SIGNED_PARTS) throw invalidSignature(`"headers" must be "${SIGNED_PARTS}"`);
+  const algorithm = readAlgorithm(parameters.algorithm);
+  return {
+    dialect: 'dci',
+    signer: readSigner(parameters.kidId, algorithm),
+    algorithm,
+    created: readTime('created', parameters.created),
+    expires: readTime('expires', parameters.expires),
+    signature: readBase64(parameters.signature),
+  };
+}
+
+function readParameters(text: string): Parameters {
+  const found = new Map<string, string>();
+  const list = text.trimEnd();
+  PARAMETER.lastIndex = PREFIX.exec(list)?.[0].length ?? 0;
+  for (let more = true; more; ) {
+    const match = PARAMETER.exec(list);
+    if (match === null) throw invalidSignature('it is not a list of parameters name="value" separated by commas');
+    const [, name = '', quoted, bare = '', separator = ''] = match;
+    if (found.has(name)) throw invalidSignature('a parameter stands twice');
+    found.set(name, quoted ?? bare);
+    more = separator !== '';
+  }
+  return assertComplete(found);
+}
+
+function assertComplete(found: ReadonlyMap<string, string>): Parameters {
+  const missing = NAMES.find((name) => !found.has(name));
+  if (missing !== undefined) throw invalidSignature(`the parameter "${missing}" is missing`);
+  if (found.size > NAMES.length) throw invalidSignature(`it has a parameter other than ${NAMES.join(', ')}`);
+  return Object.fromEntries(found) as Parameters;
+}
+
+function readAlgorithm(name: string): SignatureAlgorithm {
+  const algorithm = findAlgorithm(name);
+  if (algorithm === undefined) throw invalidSignature('"algorithm" must be one of ed25519, ES256, RS256, PS256');
+  return algorithm;
+}
+
+/** The kidId without its last part, the algorithm, which must be that of the parameter. */
+function readSigner(kidId: string, algorithm: SignatureAlgorithm): string {
+  const end = kidId.lastIndexOf('|');
+  if (end < 0) throw invalidSignature('"kidId" must be "{sender_id}|{key id}|{algorithm}"');
+  if (findAlgorithm(kidId.slice(end + 1)) !== algorithm) throw invalidSignature('"kidId" and "algorithm" name different algorithms');
+  return kidId.slice(0, end);
+}
+
+// Ten digits reach the year 2286; milliseconds have thirteen.
+const EPOCH_SECONDS = /^[1-9]\d{0,9}$/;
+
+function readTime(name: 'created' | 'expires', text: string): number {
+  if (!EPOCH_SECONDS.test(text)) throw invalidSignature(`"${name}" must be a whole number of seconds since 1970`);
+  return Number(text);
+}
+
+/** Base64 in either alphabet, padded or not; one text for each signature, so that unused bits must be 0. */
+function readBase64(text: string): Uint8Array {
+  const plain = text.replaceAll('-', '+').replaceAll('_', '/').replace(/={1,2}$/, '');
+  const bytes = Buffer.from(plain, 'base64');
+  if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== plain) throw invalidSignature('"signature" is not base64');
+  return bytes;
+}
+
+/**
+ * Verifies a signature of the dialect `dci` over a message as it was received, and says in which form its content was
+ * serialised; `undefined` when it is not a signature by that key over that message.
+ */
+export function findSignedForm(
+  parsed: ParsedSignature,
+  key: VerificationKey,
+  received: JsonText,
+  preferred: DigestForm | undefined,
+): DigestForm | undefined {
+  const tried: DigestCandidate[] = [];
+  for (const candidate of digestCandidates(received, preferred)) {
+    if (signs(parsed, key, candidate.digest)) return candidate.form;
+    tried.push(candidate);
+  }
+  return tried.find(({ digest }) => signs(parsed, key, `SHA-256=${digest}`))?.form;
+}
+
+function signs({ created, expires, signature }: ParsedSignature, { algorithm, key }: VerificationKey, digest: string): boolean {
+  return verifyBytes(algorithm, key, signingString(created, expires, digest), signature);
+}
+
+function signingString(created: number, expires: number, digest: string): Buffer {
+  return Buffer.from(`(created): ${created}\n(expires): ${expires}\ndigest: ${digest}`);
+}
+
+/** Who signs, and for how long; times in epoch seconds. */
+export interface SignatureTerms {
+  readonly senderId: string;
+  readonly created: number;
+  readonly expires: number;
+}
+
+/**
+ * Signs a message in the dialect `dci` and returns the text of its `signature` member.
+ *
+ * @param content the serialised `{"header":…,"message":…}`, without `message` where there is none, exactly as it is to be
+ *   verified: canonical (RFC 8785), or in the form that the receiver is known to use.
+ * @throws Error when the terms could not be read back: an id with a quote, times out of order.
+ *
+ * @example
+ * const key = generateSigningKey('ES256');
+ * const content = canonicalJson({ header, message });
+ * const signature = signContent(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
+ */
+export function signContent(content: string, key: SigningKey, { senderId, created, expires }: SignatureTerms): string {
+  assertWritable(senderId, key.kid, created, expires);
+  const signature = signBytes(key.algorithm, key.key, signingString(created, expires, digestText(content))).toString('base64');
+  const algorithm = WRITTEN_NAMES[key.algorithm];
+  return (
+    `Signature: namespace="dci", kidId="${senderId}|${key.kid}|${algorithm}", algorithm="${algorithm}", ` +
+    `created="${created}", expires="${expires}", headers="${SIGNED_PARTS}", signature="${signature}"`
+  );
+}
+
+const WRITTEN_NAMES = { EdDSA: 'ed25519', ES256: 'ES256', RS256: 'RS256', PS256: 'PS256' } as const;
+const UNQUOTABLE = /["\\\n]/;
+
+function assertWritable(senderId: string, kid: string, created: number, expires: number): void {
+  if (UNQUOTABLE.test(senderId) || UNQUOTABLE.test(kid)) throw new Error('A sender id or key id with a quote, backslash or line break cannot be signed with');
+  if (!EPOCH_SECONDS.test(`${created}`) || !EPOCH_SECONDS.test(`${expires}`) || expires <= created)
+    throw new Error('A signature is made for whole epoch seconds, "expires" after "created"');
+}
