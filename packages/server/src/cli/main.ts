@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../config.ts';
+import { registerDoctor } from './doctor.ts';
+import { registerMigrate } from './migrate.ts';
+import { CommandFailed, EXIT, printNote, UsageError } from './output.ts';
+
+// The command line: one file a command, each with a function that adds it to the program. A command reads its options,
+// calls a service and prints; it decides nothing that another edge would decide too. Results go to stdout, everything
+// else to stderr; exit status 0 is fine, 1 failed, 2 called in the wrong way.
+
+const COMMANDS: readonly ((program: Command) => void)[] = [registerMigrate, registerDoctor];
+
+/** Runs one command line (without `node` and the script); resolves to its exit status. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  process.stdout.on('error', endWhenNobodyReads);
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.fine;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** All commands; also what the reference page is made of. */
+export function createProgram(): Command {
+  const program = new Command('dci')
+    .description('A registry server for the DCI (SPDCI) interfaces. Settings come from DCI_… environment variables.')
+    .exitOverride()
+    .showHelpAfterError('(--help shows how it is used)');
+  for (const register of COMMANDS) register(program);
+  return program;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  printNote(`dci: ${describe(error)}`);
+  return error instanceof UsageError || error instanceof ConfigError ? EXIT.usage : EXIT.failed;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
+  if (!(error instanceof Error)) return String(error);
+  const isOurs = error instanceof CommandFailed || error instanceof UsageError || error instanceof ConfigError;
+  return isOurs || !isDefect(error) ? error.message : (error.stack ?? error.message);
+}
+
+/** A mistake in the program itself: whoever reports it needs the place. */
+function isDefect(error: Error): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+}
+
+// `dci generate | head`: the reader has what it wants.
+function endWhenNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.fine);
+  throw error;
+}
