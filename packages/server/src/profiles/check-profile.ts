@@ -135,9 +135,9 @@ function checkMembers(profile: Profile, recordType: RecordType, root: SchemaNode
   ];
 }
 
-function findUnclassified(node: SchemaNode, path: string, inherited: string | undefined): string[] {
+function findUnclassified(node: SchemaNode, path: string, inherited: Sensitivity | undefined): string[] {
   const sensitivity = node.sensitivity ?? inherited;
-  if (sensitivity !== undefined && !SENSITIVITIES.some((known) => known === sensitivity)) return [path];
+  if (sensitivity !== undefined && !SENSITIVITIES.includes(sensitivity)) return [path];
   if (node.items !== undefined) return findUnclassified(node.items, path, sensitivity);
   if (node.properties === undefined) return sensitivity === undefined ? [path] : [];
   return Object.entries(node.properties).flatMap(([name, property]) => findUnclassified(property, path === '' ? name : `${path}.${name}`, sensitivity));

@@ -1,7 +1,7 @@
 export { checkProfile } from './check-profile.ts';
+export { sensitivityOf } from './sensitivity.ts';
 
-import type { Attribute, Entity, IdentifierType, Profile, RecordType, Sensitivity } from './profile.ts';
-import { findSchemaTrail, schemaNode } from './schema-path.ts';
+import type { Attribute, Entity, IdentifierType, Profile, RecordType } from './profile.ts';
 import { socialProfile } from './social.ts';
 
 /**
@@ -102,11 +102,4 @@ function nestedForms(entity: Entity, inner: string): string[] {
 
 function entityNames(entity: Entity): readonly string[] {
   return [entity.name, ...entity.synonyms];
-}
-
-/** The class of the field at a dotted path of the stored document: its own, else that of its nearest ancestor. */
-export function sensitivityOf(recordType: RecordType, path: string): Sensitivity | undefined {
-  const trail = findSchemaTrail(schemaNode(recordType.document), path) ?? [];
-  const classified = trail.flatMap((node) => [node.sensitivity, node.items?.sensitivity]).filter((found) => found !== undefined);
-  return classified.at(-1) as Sensitivity | undefined;
 }

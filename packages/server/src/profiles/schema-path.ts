@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { Sensitivity } from './profile.ts';
 
 /** What the profiles read of a JSON Schema: the keywords their field builders write (`fields.ts`). */
 export interface SchemaNode {
@@ -13,7 +14,7 @@ export interface SchemaNode {
   readonly format?: string;
   readonly precision?: string;
   readonly maxLength?: number;
-  readonly sensitivity?: string;
+  readonly sensitivity?: Sensitivity;
   readonly synonyms?: Readonly<Record<string, string>>;
 }
 
