@@ -15,6 +15,8 @@ export const PREDICATE_OPERATORS = ['gt', 'lt', 'eq', 'ge', 'le', 'in', 'gte', '
 /** How a predicate's two expressions go together; `not` negates what follows it. */
 export const PREDICATE_CONDITIONS = ['and', 'or', 'not'] as const;
 
+const Condition = Type.Enum(PREDICATE_CONDITIONS);
+
 const PlainValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()], { description: 'a string, number or boolean' });
 
 /** A value to compare with: one, a list (`in`), or an object, which the published schema lets through and no attribute takes. */
@@ -40,6 +42,8 @@ export const PredicateExpression = Type.Object({
 
 /**
  * One row of a predicate: `expression1`, or `expression1 condition expression2`. Rows are taken in the order of `seq_num` and join by `and`.
+ * Published samples go on with `expression3` and so on and repeat `condition`, which is then a list of its values. The
+ * published schema lets such members through, so whoever plans the query refuses a row that has more than it understands.
  *
  * Source: `SubscriptionInfo.filter`, third form, of the SPDCI OpenAPI 1.0.0.
  *
@@ -55,7 +59,7 @@ export type PredicateRow = Static<typeof PredicateRow>;
 export const PredicateRow = Type.Object({
   seq_num: Type.Optional(Type.Number()),
   expression1: PredicateExpression,
-  condition: Type.Optional(Type.Enum(PREDICATE_CONDITIONS)),
+  condition: Type.Optional(Type.Union([Condition, Type.Array(Condition)], { description: 'one of and, or, not' })),
   expression2: Type.Optional(PredicateExpression),
 });
 
