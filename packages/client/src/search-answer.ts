@@ -1,0 +1,138 @@
+import {
+  type CallbackEnvelope,
+  type CallbackHeader,
+  DciError,
+  type JsonText,
+  parseCallbackEnvelope,
+  parseSearchResponse,
+  readJson,
+  type SearchResponse,
+  type SearchResponseItem,
+  type VerificationKey,
+  verifyMessage,
+} from '@dci/protocol';
+import { DciAnswerError, DciRefusal } from './errors.ts';
+import type { KeySet } from './key-set.ts';
+import type { SearchMessage } from './search-message.ts';
+
+/** The answer to a search, verified. */
+export interface SearchAnswer {
+  readonly header: CallbackHeader;
+  readonly transactionId: string;
+  readonly correlationId: string;
+  /** One for each of the criteria, in their order: records with `succ`, a reason with `rjct`. */
+  readonly items: readonly SearchResponseItem[];
+  /** Id of the key that signed; undefined when the answer was taken unsigned. */
+  readonly signedBy: string | undefined;
+}
+
+export interface Trust {
+  readonly keys: KeySet;
+  /** `required`: an answer without a good signature is not used. `unverified`: signatures are not looked at. */
+  readonly signatures: 'required' | 'unverified';
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Reads the answer to `asked`: its form, its signature, and that it is ours.
+ *
+ * @throws DciAnswerError where it must not be used; DciRefusal where it says that the search was refused
+ */
+export async function readSearchAnswer(body: Uint8Array, status: number, asked: SearchMessage, trust: Trust): Promise<SearchAnswer> {
+  const received = understand(() => readJson(body, { maxDepth: MAX_DEPTH }));
+  const envelope = understand(() => parseCallbackEnvelope(received.value));
+  const signedBy = trust.signatures === 'required' ? await verifyAnswer(received, envelope, trust) : undefined;
+  const { header } = envelope;
+  assertOurs(header, asked);
+  if (envelope.message === undefined) throw headerRefusal(header, status);
+  const response = understand(() => parseSearchResponse(envelope.message));
+  const items = orderItems(response, asked);
+  if (header.status === 'rjct') throw itemsRefusal(header, items, status);
+  return { header, transactionId: response.transaction_id, correlationId: response.correlation_id, items, signedBy };
+}
+
+// Records of other registries may nest deeper than a request may.
+const MAX_DEPTH = 64;
+
+function understand<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new DciAnswerError(`the answer cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+async function verifyAnswer(received: JsonText, envelope: CallbackEnvelope, trust: Trust): Promise<string | undefined> {
+  const held = await trust.keys.load();
+  let unknown = false;
+  try {
+    return verifyBy(received, envelope, trust, (kid) => {
+      const key = held.get(kid);
+      unknown = key === undefined;
+      return key;
+    });
+  } catch (error) {
+    if (!unknown) throw error;
+    const fresh = await trust.keys.refresh();
+    return verifyBy(received, envelope, trust, (kid) => fresh.get(kid));
+  }
+}
+
+function verifyBy(
+  received: JsonText,
+  { header, message }: CallbackEnvelope,
+  trust: Trust,
+  findKey: (kid: string) => VerificationKey | undefined,
+): string | undefined {
+  const { sender_id: senderId, total_count: totalCount = 0 } = header;
+  if (senderId === undefined) throw new DciAnswerError('the answer does not say who sent it');
+  try {
+    const { signedBy } = verifyMessage({
+      received,
+      envelope: { header: { ...header, sender_id: senderId, total_count: totalCount }, message: message ?? {} },
+      policy: 'required',
+      findKey,
+      now: Math.floor(trust.now() / 1000),
+    });
+    return signedBy?.kid;
+  } catch (error) {
+    if (error instanceof DciError) throw new DciAnswerError(`the answer is not to be trusted: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function assertOurs(header: CallbackHeader, asked: SearchMessage): void {
+  if (header.action !== 'on-search') throw new DciAnswerError(`the answer is no answer to a search: its action is "${header.action}"`);
+  if (header.receiver_id !== undefined && header.receiver_id !== asked.header.sender_id)
+    throw new DciAnswerError(`the answer is for another receiver, "${header.receiver_id}"`);
+  if (asked.header.receiver_id !== undefined && header.sender_id !== asked.header.receiver_id)
+    throw new DciAnswerError(`the answer is of another sender, "${header.sender_id ?? ''}"`);
+}
+
+/** The items in the order in which they were asked; each must be there once. */
+function orderItems(response: SearchResponse, asked: SearchMessage): SearchResponseItem[] {
+  if (response.transaction_id !== asked.message.transaction_id) throw new DciAnswerError('the answer is of another transaction');
+  const found = new Map(response.search_response.map((item) => [item.reference_id, item]));
+  const references = asked.message.search_request.map((item) => item.reference_id);
+  if (response.search_response.length !== references.length || found.size !== references.length)
+    throw new DciAnswerError(`the answer has ${response.search_response.length} items to ${references.length} that were asked`);
+  return references.map((reference) => {
+    const item = found.get(reference);
+    if (item === undefined) throw new DciAnswerError(`the answer lacks the item "${reference}"`);
+    return item;
+  });
+}
+
+function headerRefusal(header: CallbackHeader, status: number): DciRefusal | DciAnswerError {
+  const { status_reason_code: code, status_reason_message: message } = header;
+  if (header.status !== 'rjct') return new DciAnswerError('the answer has no message');
+  return new DciRefusal({ code: code ?? 'rjct.errors.too_many', message: message ?? code ?? 'the message was refused', status });
+}
+
+/** Every item was refused: the reason of the first says more than "too many errors". */
+function itemsRefusal(header: CallbackHeader, items: readonly SearchResponseItem[], status: number): DciRefusal {
+  const reason = items.find((item) => item.status_reason_code !== undefined);
+  const code = reason?.status_reason_code ?? header.status_reason_code ?? 'rjct.errors.too_many';
+  return new DciRefusal({ code, message: reason?.status_reason_message ?? header.status_reason_message ?? code, status, items });
+}
