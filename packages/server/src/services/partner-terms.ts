@@ -1,0 +1,137 @@
+import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
+import { findEntity, findProfile } from '../profiles/index.ts';
+import type { Profile } from '../profiles/profile.ts';
+import { PARTNER_LIMITS, type PartnerLimit, type PartnerLimits, type PartnerTerms, type SignaturePolicy } from '../store/partners.ts';
+import { SCOPES } from './scopes.ts';
+
+/** What an operator writes about a partner. Absent: stays as it is. Empty text: is taken away. */
+export interface TermChanges {
+  readonly name?: string;
+  /** Names or aliases. */
+  readonly registries?: readonly string[];
+  readonly scopes?: readonly string[];
+  readonly signature?: string;
+  readonly lenient?: boolean;
+  readonly active?: boolean;
+  readonly defaultEntity?: string;
+  readonly legalBasis?: string;
+  readonly purposes?: readonly string[];
+  /** Name of a field rule. */
+  readonly fields?: string;
+  /** By name; undefined puts the server's limit back. */
+  readonly limits?: Readonly<Record<string, number | undefined>>;
+}
+
+/** What was written cannot be registered; one line a problem. */
+export class RegistrationError extends Error {
+  override readonly name = 'RegistrationError';
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+  }
+}
+
+/** The terms of a partner of whom nothing was said: nothing is open to it. */
+export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
+  active: true,
+  registries: new Set(),
+  scopes: new Set(),
+  signaturePolicy: 'required',
+  lenient: false,
+  purposes: [],
+  limits: {},
+};
+
+const LONGEST_TEXT = 500;
+
+/** Throws a `RegistrationError` that names everything that is wrong with `changes`. */
+export function changeTerms(profiles: readonly Profile[], present: PartnerTerms, changes: TermChanges): PartnerTerms {
+  const problems: string[] = [];
+  const note = (problem: string): void => void problems.push(problem);
+  const registries = changes.registries === undefined ? present.registries : readRegistries(profiles, changes.registries, note);
+  const terms: PartnerTerms = {
+    name: readText('the name', changes.name, note) ?? present.name,
+    active: changes.active ?? present.active,
+    registries,
+    scopes: changes.scopes === undefined ? present.scopes : readScopes(changes.scopes, note),
+    signaturePolicy: readPolicy(changes.signature, note) ?? present.signaturePolicy,
+    lenient: changes.lenient ?? present.lenient,
+    defaultEntity: changed(present.defaultEntity, readEntity(profiles, registries, changes.defaultEntity, note)),
+    legalBasis: changed(present.legalBasis, readText('the legal basis', changes.legalBasis, note)),
+    purposes: changes.purposes === undefined ? present.purposes : readPurposes(changes.purposes, note),
+    fieldRule: changed(present.fieldRule, readFieldRule(changes.fields, note)),
+    limits: { ...present.limits, ...readLimits(changes.limits ?? {}, note) },
+  };
+  if (terms.name === '') note('the name is empty');
+  if (problems.length > 0) throw new RegistrationError(problems);
+  return terms;
+}
+
+type Note = (problem: string) => void;
+
+function changed(present: string | undefined, given: string | undefined): string | undefined {
+  return given === undefined ? present : given === '' ? undefined : given;
+}
+
+function readText(what: string, text: string | undefined, note: Note): string | undefined {
+  if (text !== undefined && (text.length > LONGEST_TEXT || /[\p{Cc}\p{Cs}]/u.test(text)))
+    note(`${what} must be at most ${LONGEST_TEXT} characters without line breaks`);
+  return text?.trim();
+}
+
+function readRegistries(profiles: readonly Profile[], names: readonly string[], note: Note): ReadonlySet<string> {
+  const known = profiles.map((profile) => profile.registry).join(', ');
+  return new Set(
+    names.flatMap((name) => {
+      const profile = findProfile(profiles, name);
+      if (profile === undefined) note(`there is no registry "${name}"; known: ${known}`);
+      return profile === undefined ? [] : [profile.registry];
+    }),
+  );
+}
+
+function readScopes(names: readonly string[], note: Note): ReadonlySet<string> {
+  for (const name of names) if (!SCOPES.includes(name)) note(`there is no scope "${name}"; known: ${SCOPES.join(', ')}`);
+  return new Set(names);
+}
+
+function readPolicy(policy: string | undefined, note: Note): SignaturePolicy | undefined {
+  if (policy === undefined || policy === 'required' || policy === 'optional') return policy;
+  note(`the signature is required or optional, not "${policy}"`);
+  return undefined;
+}
+
+function readEntity(profiles: readonly Profile[], registries: ReadonlySet<string>, name: string | undefined, note: Note): string | undefined {
+  if (name === undefined || name === '') return name;
+  const open = profiles.filter((profile) => registries.has(profile.registry));
+  const found = open.map((profile) => findEntity(profile, name)?.entity.name).find((entity) => entity !== undefined);
+  const known = open.flatMap((profile) => profile.recordTypes.flatMap((recordType) => recordType.entities.map((entity) => entity.name)));
+  if (found === undefined) note(`there is no entity "${name}" in the partner's registries; known: ${known.join(', ')}`);
+  return found;
+}
+
+function readPurposes(purposes: readonly string[], note: Note): readonly string[] {
+  const read = purposes.map((purpose) => readText('a purpose', purpose, note) ?? '');
+  return [...new Set(read.filter((purpose) => purpose !== ''))];
+}
+
+function readFieldRule(name: string | undefined, note: Note): string | undefined {
+  if (name === undefined || name === '' || findFieldRule(name) !== undefined) return name;
+  note(`there is no field rule "${name}"; known: ${FIELD_RULES.map((rule) => rule.name).join(', ')}`);
+  return undefined;
+}
+
+const LARGEST_LIMIT = 100_000_000;
+
+function readLimits(limits: Readonly<Record<string, number | undefined>>, note: Note): PartnerLimits {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!isLimit(name)) note(`there is no limit "${name}"; known: ${PARTNER_LIMITS.join(', ')}`);
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= LARGEST_LIMIT))
+      note(`the limit ${name} must be a whole number from 1 to ${LARGEST_LIMIT}`);
+  }
+  return limits;
+}
+
+function isLimit(name: string): name is PartnerLimit {
+  return PARTNER_LIMITS.some((limit) => limit === name);
+}

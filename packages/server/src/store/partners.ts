@@ -1,0 +1,115 @@
+import type { VerificationKey } from '@dci/protocol';
+import { type Insertable, type Selectable, sql } from 'kysely';
+import type { Db } from './database.ts';
+import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readVerificationKeys } from './partner-keys.ts';
+import { NEXT_REVISION } from './partner-revision.ts';
+import type { Tables } from './tables.ts';
+
+/** A system that may call us: who it is, what it may ask, and why. */
+export interface Partner {
+  readonly id: string;
+  /** Grows with every change of the partner, its keys or its credentials. */
+  readonly revision: string;
+  readonly senderId: string;
+  readonly name: string;
+  readonly active: boolean;
+  readonly registries: ReadonlySet<string>;
+  readonly scopes: ReadonlySet<string>;
+  readonly signaturePolicy: SignaturePolicy;
+  readonly lenient: boolean;
+  readonly defaultEntity?: string;
+  readonly legalBasis?: string;
+  readonly purposes: readonly string[];
+  readonly fieldRule?: string;
+  readonly limits: PartnerLimits;
+  readonly keys: ReadonlyMap<string, VerificationKey>;
+}
+
+/** `optional`: a message without a signature is taken; one that is there must be good all the same. */
+export type SignaturePolicy = 'required' | 'optional';
+
+/** Limits of a partner's own, in place of the server's. */
+export type PartnerLimits = { readonly [name in PartnerLimit]?: number };
+
+export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
+
+/** Points a minute; records a page; records that one search may match; items in one message. */
+export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage'] as const;
+
+/** What an operator decides about a partner. */
+export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys'>;
+
+export interface StoredPartner extends Partner {
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+type PartnerRow = Selectable<Tables['partner']>;
+
+/** All partners, active or not, by sender id. */
+export async function loadPartners(db: Db): Promise<StoredPartner[]> {
+  const rows = await db.selectFrom('partner').selectAll().orderBy('sender_id').execute();
+  const keys = Map.groupBy(await loadPartnerKeys(db), ({ partnerId }) => partnerId);
+  return rows.map((row) => readPartner(row, keys.get(row.id) ?? []));
+}
+
+export async function findPartner(db: Db, senderId: string): Promise<StoredPartner | undefined> {
+  const row = await db.selectFrom('partner').selectAll().where('sender_id', '=', senderId).executeTakeFirst();
+  return row === undefined ? undefined : readPartner(row, await loadPartnerKeysOf(db, row.id));
+}
+
+/** False where the sender id is taken. */
+export async function insertPartner(db: Db, partner: PartnerTerms & { readonly id: string; readonly senderId: string }): Promise<boolean> {
+  const result = await db
+    .insertInto('partner')
+    .values({ id: partner.id, sender_id: partner.senderId, ...writeTerms(partner) })
+    .onConflict((conflict) => conflict.column('sender_id').doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+export async function updatePartner(db: Db, id: string, terms: PartnerTerms): Promise<void> {
+  await db
+    .updateTable('partner')
+    .set({ ...writeTerms(terms), revision: NEXT_REVISION, updated_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
+}
+
+function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'id' | 'sender_id'> {
+  return {
+    name: terms.name,
+    active: terms.active,
+    registries: [...terms.registries],
+    scopes: [...terms.scopes],
+    signature_policy: terms.signaturePolicy,
+    lenient: terms.lenient,
+    default_entity: terms.defaultEntity ?? null,
+    legal_basis: terms.legalBasis ?? null,
+    purposes: [...terms.purposes],
+    field_rule: terms.fieldRule ?? null,
+    limits: JSON.stringify(terms.limits),
+  };
+}
+
+function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartner {
+  return {
+    id: row.id,
+    revision: row.revision,
+    senderId: row.sender_id,
+    name: row.name,
+    active: row.active,
+    registries: new Set(row.registries),
+    scopes: new Set(row.scopes),
+    signaturePolicy: row.signature_policy === 'optional' ? 'optional' : 'required',
+    lenient: row.lenient,
+    defaultEntity: row.default_entity ?? undefined,
+    legalBasis: row.legal_basis ?? undefined,
+    purposes: row.purposes,
+    fieldRule: row.field_rule ?? undefined,
+    limits: row.limits,
+    keys: readVerificationKeys(keys),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

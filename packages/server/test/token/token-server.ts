@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { fastify } from 'fastify';
+import { registerTokenRoutes } from '../../src/http/routes/token.ts';
+import { registerWellKnownRoutes } from '../../src/http/routes/well-known.ts';
+import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
+import { createTokenIssuer } from '../../src/services/issue-token.ts';
+import { createPublishedLocations } from '../../src/services/locations.ts';
+import { openPartnerDirectory, type PartnerDirectory } from '../../src/services/partner-directory.ts';
+import { type Registered, registerPartner } from '../../src/services/register-partner.ts';
+import { createRateLimiter } from '../../src/services/rate-limit.ts';
+import { createSealer, type Sealer } from '../../src/services/sealer.ts';
+import { createSignInLimit, type SignInLimits } from '../../src/services/sign-in-limit.ts';
+import { openSigningKeys, type SigningKeys } from '../../src/services/signing-keys.ts';
+import { createTokenVerifier, type TokenVerifier } from '../../src/services/verify-token.ts';
+import type { TestDatabase } from '../support/database.ts';
+
+/** The parts of a server that issue tokens and check them, over real HTTP. */
+export interface TokenServer {
+  readonly origin: string;
+  readonly directory: PartnerDirectory;
+  readonly signingKeys: SigningKeys;
+  readonly sealer: Sealer;
+  readonly verifier: TokenVerifier;
+  register(senderId: string, scopes?: readonly string[]): Promise<Registered>;
+  close(): Promise<void>;
+}
+
+export const OWN_SENDER_ID = 'registry.example.org';
+export const TOKEN_LIFETIME_SECONDS = 600;
+export const MANY: SignInLimits = { perAddress: 100_000, perClient: 100_000 };
+
+const QUIET = { info: () => undefined, warn: () => undefined };
+
+export interface TokenServerSettings {
+  readonly limits?: SignInLimits;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  readonly sealer?: Sealer;
+}
+
+export async function startTokenServer(test: TestDatabase, settings: TokenServerSettings = {}): Promise<TokenServer> {
+  const { limits = MANY, now = Date.now, sealer = createSealer(randomBytes(32)) } = settings;
+  const { database } = test;
+  const directory = await openPartnerDirectory(database, QUIET);
+  const common = { tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS, senderId: OWN_SENDER_ID, now };
+  const signingKeys = await openSigningKeys(database.db, { ...common, signingKeyPath: undefined, sealer, log: QUIET });
+  const limit = createSignInLimit(createRateLimiter(database.db, { now }), limits);
+  const app = fastify();
+  registerTokenRoutes(app, { issuer: createTokenIssuer({ ...common, directory, signingKeys }), limit });
+  registerWellKnownRoutes(app, { signingKeys, locations: createPublishedLocations(database.db, { now }) });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return {
+    origin: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    directory,
+    signingKeys,
+    sealer,
+    verifier: createTokenVerifier({ ...common, directory, signingKeys }),
+    async register(senderId, scopes = ['registry/search']) {
+      const registered = await registerPartner(database.db, BUILT_IN_PROFILES, { senderId, terms: { registries: ['social'], scopes }, keys: [] });
+      await directory.refresh();
+      return registered;
+    },
+    async close() {
+      await app.close();
+      signingKeys.close();
+      await directory.close();
+    },
+  };
+}
+
+export function formOf(members: Readonly<Record<string, string>>): { method: 'POST'; headers: Record<string, string>; body: string } {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  return { method: 'POST', headers, body: new URLSearchParams(members).toString() };
+}
+
+export async function fetchToken(server: TokenServer, { clientId, clientSecret }: Registered): Promise<string> {
+  const request = formOf({ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret });
+  const response = await fetch(`${server.origin}/oauth2/client/token`, request);
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  return token;
+}
