@@ -1,0 +1,128 @@
+import { DciError } from '@dci/protocol';
+import { compileMembers, compilePage, compileSearch } from './compile.ts';
+import { compileLookUp, compileLookUps, findMemberType, isLookUp, lookUpKey, type LookUpPlan } from './look-up.ts';
+import type { FoundMember, FoundRecord, SearchPlan, SearchResult } from './plan.ts';
+import type { Reader, Row } from './reader.ts';
+import { tooManyRefusal } from './refusal.ts';
+
+/** Runs plans. What is found may not leave from here: only disclosure turns it into something that may. */
+
+/** Statements of one message that run at the same time. */
+const SIDE_BY_SIDE = 3;
+
+/** The records of a plan, or a `DciError` when there are too many or it takes too long to find them. */
+export async function executeSearch(reader: Reader, plan: SearchPlan): Promise<SearchResult> {
+  if (!isLookUp(plan)) return readPage(reader, plan);
+  return finishLookUp(reader, plan, await reader.lookUp(compileLookUp(plan)));
+}
+
+/** The results of the plans of one message, each in its place; identifier look-ups go together in one statement. */
+export async function executeSearches(reader: Reader, plans: readonly SearchPlan[]): Promise<(SearchResult | DciError)[]> {
+  const results = new Map<SearchPlan, SearchResult | DciError>();
+  const lookUps = Map.groupBy(plans.filter(isLookUp), lookUpKey);
+  const others = plans.filter((plan) => !isLookUp(plan));
+  const settle = async (plan: SearchPlan, work: () => Promise<SearchResult>): Promise<void> => {
+    results.set(plan, await work().catch(keepRefusal));
+  };
+  await Promise.all([
+    ...[...lookUps.values()].map((group) => lookUpTogether(reader, group, settle)),
+    inTurns(others, (plan) => settle(plan, () => executeSearch(reader, plan))),
+  ]);
+  return plans.map((plan) => {
+    const result = results.get(plan);
+    if (result === undefined) throw new Error('a plan was not executed');
+    return result;
+  });
+}
+
+type Settle = (plan: SearchPlan, work: () => Promise<SearchResult>) => Promise<void>;
+
+async function lookUpTogether(reader: Reader, plans: readonly LookUpPlan[], settle: Settle): Promise<void> {
+  const [first, ...others] = plans;
+  if (first === undefined) return;
+  if (others.length === 0) return settle(first, () => executeSearch(reader, first));
+  const rows = reader.lookUp(compileLookUps([first, ...others])).then((found) => Map.groupBy(found, ([place]) => place));
+  await inTurns([...plans.entries()], ([index, plan]) =>
+    settle(plan, async () => {
+      const found = (await rows).get(String(index + 1)) ?? [];
+      return finishLookUp(reader, plan, found.map(([, ...row]) => row));
+    }),
+  );
+}
+
+function keepRefusal(error: unknown): DciError {
+  if (error instanceof DciError) return error;
+  throw error;
+}
+
+async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, items.length) }, worker));
+}
+
+async function finishLookUp(reader: Reader, plan: LookUpPlan, rows: readonly Row[]): Promise<SearchResult> {
+  const records = findMemberType(plan) === undefined ? rows.map((row) => toRecord(plan, row)) : gatherGroups(plan, rows);
+  return records.length > plan.page.size ? readPage(reader, plan) : { plan, records, totalCount: records.length };
+}
+
+/** Rows of a group and one of its members each, group by group. */
+function gatherGroups(plan: SearchPlan, rows: readonly Row[]): FoundRecord[] {
+  return [...Map.groupBy(rows, ([id]) => id).values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    return [{ ...toRecord(plan, first), members: group.filter((row) => row[3] !== null).map((row) => toMember(plan, row.slice(3))) }];
+  });
+}
+
+/**
+ * Without an order the page comes first: when it holds everything there is nothing to count. With one the count comes
+ * first, so that no more is ever sorted than may match.
+ */
+async function readPage(reader: Reader, plan: SearchPlan): Promise<SearchResult> {
+  if (plan.sort.length > 0 || plan.page.number > 1 || plan.page.after !== undefined) {
+    const totalCount = await count(reader, plan);
+    return totalCount === 0 ? { plan, records: [], totalCount } : { ...(await readRecords(reader, plan)), totalCount };
+  }
+  const read = await readRecords(reader, plan);
+  return { ...read, totalCount: read.next === undefined ? read.records.length : await count(reader, plan) };
+}
+
+async function count(reader: Reader, plan: SearchPlan): Promise<number> {
+  const [row] = await reader.read(compileSearch(plan).count);
+  const matches = Number(row?.[0]);
+  if (matches > plan.maxMatches) throw tooManyRefusal(`more than ${plan.maxMatches} records match; narrow the search`);
+  return matches;
+}
+
+async function readRecords(reader: Reader, plan: SearchPlan): Promise<Omit<SearchResult, 'totalCount'>> {
+  const rows = await reader.read(compilePage(plan));
+  const page = rows.slice(0, plan.page.size);
+  const records = await addMembers(reader, plan, page.map((row) => toRecord(plan, row)));
+  const last = page.at(-1);
+  if (last === undefined || rows.length <= page.length) return { plan, records };
+  return { plan, records, next: { values: last.slice(3), id: text(last[0]) } };
+}
+
+async function addMembers(reader: Reader, plan: SearchPlan, records: readonly FoundRecord[]): Promise<readonly FoundRecord[]> {
+  const memberType = findMemberType(plan);
+  if (memberType === undefined || records.length === 0) return records;
+  const rows = await reader.read(compileMembers(plan, memberType, records.map(({ id }) => id)));
+  const byGroup = Map.groupBy(rows, ([groupId]) => groupId);
+  return records.map((record) => ({ ...record, members: (byGroup.get(record.id) ?? []).map((row) => toMember(plan, row.slice(1))) }));
+}
+
+function toRecord(plan: SearchPlan, [id, version, body]: Row, recordType = plan.recordType.name): FoundRecord {
+  return { id: text(id), version: Number(version), recordType, body: text(body) };
+}
+
+function toMember(plan: SearchPlan, row: Row): FoundMember {
+  return { record: toRecord(plan, row, plan.recordType.members?.recordType), isHead: row[3] === 't' };
+}
+
+function text(value: string | null | undefined): string {
+  if (value === null || value === undefined) throw new Error('a column is null');
+  return value;
+}

@@ -1,0 +1,79 @@
+import type { RecordType } from '../profiles/profile.ts';
+import type { Scalar, SearchPlan, SortKey } from './plan.ts';
+import { columnOf, membershipColumns, type Parameters, quoteText, tableOf } from './sql.ts';
+
+/** One key of an order. A record that lacks it comes last in an ascending order and first in a descending one, as in the index. */
+export interface OrderKey {
+  readonly sql: string;
+  readonly alias: string;
+  readonly sqlType: string;
+  readonly direction: 'asc' | 'desc';
+  readonly isNullable: boolean;
+}
+
+/** The keys of a plan's order, completed by the id, which settles ties in the direction of the last key. */
+export function listOrderKeys(plan: SearchPlan, parameters: Parameters): { sort: readonly OrderKey[]; id: OrderKey } {
+  const sort = plan.sort.map((key, index) => ({ ...compileKey(key, plan, parameters), alias: `s${index + 1}` }));
+  const direction = sort.at(-1)?.direction ?? 'asc';
+  return { sort, id: { sql: 'r.id', alias: 'id', sqlType: 'uuid', direction, isNullable: false } };
+}
+
+export function writeOrder(keys: readonly { readonly sql: string; readonly direction: 'asc' | 'desc' }[]): string {
+  return keys.map(({ sql, direction }) => `${sql} ${direction}`).join(', ');
+}
+
+/**
+ * Everything after a position, as conditions that do not overlap: equal in all keys but the last and after it there,
+ * equal in all but the last two, and so on. Each is one range of an index on the keys.
+ */
+export function rangesAfter(keys: readonly OrderKey[], values: readonly (Scalar | null)[], parameters: Parameters): readonly string[] {
+  if (values.length !== keys.length) throw new Error('a position has a value for each key');
+  return keys
+    .flatMap((key, index) => {
+      const equal = keys.slice(0, index).map((before, position) => equals(before, values[position] ?? null, parameters));
+      return beyond(key, values[index] ?? null, parameters).map((range) => [...equal, range].join(' and '));
+    })
+    .toReversed();
+}
+
+function equals(key: OrderKey, value: Scalar | null, parameters: Parameters): string {
+  return value === null ? `${key.sql} is null` : `${key.sql} = ${parameters.bind(value, key.sqlType)}`;
+}
+
+function beyond(key: OrderKey, value: Scalar | null, parameters: Parameters): readonly string[] {
+  if (key.direction === 'desc') return [value === null ? `${key.sql} is not null` : `${key.sql} < ${parameters.bind(value, key.sqlType)}`];
+  if (value === null) return [];
+  const greater = `${key.sql} > ${parameters.bind(value, key.sqlType)}`;
+  return key.isNullable ? [`${key.sql} is null`, greater] : [greater];
+}
+
+type KeyExpression = Omit<OrderKey, 'alias'>;
+
+function compileKey(key: SortKey, plan: SearchPlan, parameters: Parameters): KeyExpression {
+  const { direction } = key;
+  if ('identifierType' in key.by) {
+    return { sql: identifierKey(key, key.by.identifierType, plan, parameters), sqlType: 'text', direction, isNullable: true };
+  }
+  const { name, sqlType } = columnOf(key.recordType, key.by.attribute);
+  const sql = key.recordType === plan.recordType ? `r.${name}` : relatedKey(name, key, plan);
+  return { sql, sqlType, direction, isNullable: true };
+}
+
+/** The least value among the records bound to this one; the greatest in a descending order. */
+function relatedKey(column: string, key: SortKey, plan: SearchPlan): string {
+  const { own, other } = membershipColumns(plan.recordType, key.recordType);
+  const from = `from membership m join ${tableOf(plan.profile, key.recordType)} o on o.id = m.${other}`;
+  return `(select o.${column} ${from} where m.${own} = r.id and o.${column} is not null order by o.${column} ${key.direction} limit 1)`;
+}
+
+function identifierKey(key: SortKey, type: string, plan: SearchPlan, parameters: Parameters): string {
+  const least = key.direction === 'asc' ? 'min' : 'max';
+  const current = `i.registry = ${quoteText(plan.profile.registry)} and i.type = ${parameters.bind(type, 'text')} and i.valid_to is null`;
+  return `(select ${least}(i.value) from ${identifierOwner(plan.recordType, key.recordType)} and ${current})`;
+}
+
+function identifierOwner(root: RecordType, owner: RecordType): string {
+  if (owner === root) return 'identifier i where i.record_id = r.id';
+  const { own, other } = membershipColumns(root, owner);
+  return `membership m join identifier i on i.record_id = m.${other} where m.${own} = r.id`;
+}

@@ -1,0 +1,42 @@
+import type { SearchCriteria } from '@dci/protocol';
+import { bindFilter } from './passes/bind-filter.ts';
+import { deriveAges } from './passes/derive-ages.ts';
+import { orderPage } from './passes/order-page.ts';
+import { resolveSubject } from './passes/resolve-subject.ts';
+import { restrictRows } from './passes/restrict-rows.ts';
+import { selectPage } from './passes/select-page.ts';
+import type { SearchPlan } from './plan.ts';
+import { readQuery } from './read-query/read-query.ts';
+import type { Pass, SearchContext } from './search-context.ts';
+
+export { writeCursor } from './cursor.ts';
+export { executeSearch, executeSearches } from './execute.ts';
+export { openReader, type Reader } from './reader.ts';
+export type { SearchContext, SearchLimits } from './search-context.ts';
+
+/**
+ * From search criteria to a plan, and from plans to records. The query is read, its subject and answer are named, its
+ * conditions bound to the profile; then each pass takes the plan and returns it with one thing settled. Whatever is
+ * unknown, contradictory, empty or not open to the partner is refused by the reason code of its kind; no refusal is ever
+ * turned into a wider search.
+ */
+const PASSES: readonly Pass[] = [orderPage, deriveAges, restrictRows, selectPage];
+
+/** Plans a search, or throws a `DciError` with the item's reason code and the pointer of the fault. */
+export function planSearch(criteria: SearchCriteria, context: SearchContext): SearchPlan {
+  return PASSES.reduce((plan, pass) => pass(plan, criteria, context), beginPlan(criteria, context));
+}
+
+function beginPlan(criteria: SearchCriteria, context: SearchContext): SearchPlan {
+  const query = readQuery(criteria, context.limits, context.pointer);
+  const { recordType, entity, spoken } = resolveSubject(query, criteria, context);
+  return {
+    profile: context.profile,
+    recordType,
+    entity,
+    filter: bindFilter(query.condition, spoken, context),
+    sort: [],
+    page: { size: context.limits.defaultPageSize, number: 1 },
+    maxMatches: context.limits.maxMatches,
+  };
+}

@@ -1,0 +1,45 @@
+import type { Attribute, Profile, RecordType } from '../profiles/profile.ts';
+import { recordTable, searchColumns } from './record-table.ts';
+
+/** Parts of SQL text. Names come from profiles and are quoted; everything that a partner sent is a parameter. */
+export interface Parameters {
+  readonly values: readonly unknown[];
+  /** The placeholder of a new parameter, cast to `sqlType`. */
+  bind(value: unknown, sqlType: string): string;
+}
+
+export function createParameters(): Parameters {
+  const values: unknown[] = [];
+  return {
+    values,
+    bind: (value, sqlType) => {
+      values.push(value);
+      return `$${values.length}::${sqlType}`;
+    },
+  };
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+export function tableOf(profile: Profile, recordType: RecordType): string {
+  return quoteName(recordTable(profile, recordType));
+}
+
+export function columnOf(recordType: RecordType, attribute: Attribute): { readonly name: string; readonly sqlType: string } {
+  const column = searchColumns(recordType).find((one) => one.attribute.name === attribute.name);
+  if (column === undefined) throw new Error(`${attribute.name} of ${recordType.name} has no column`);
+  return { name: quoteName(column.name), sqlType: column.sqlType };
+}
+
+/** The columns of `membership` that hold a record of type `own` and one of the type it is bound to. */
+export function membershipColumns(own: RecordType, other: RecordType): { readonly own: string; readonly other: string } {
+  if (own.members?.recordType === other.name) return { own: 'group_id', other: 'member_id' };
+  if (other.members?.recordType === own.name) return { own: 'member_id', other: 'group_id' };
+  throw new Error(`${own.name} and ${other.name} are not bound by membership`);
+}
