@@ -113,12 +113,12 @@ const REQUIRED_MEMBERS: ReadonlyMap<string, readonly ('crv' | 'e' | 'kty' | 'n' 
   ['RSA', ['e', 'kty', 'n']],
 ]);
 
-function requiredMembers(jwk: JsonWebKey): { kty: string } {
+function requiredMembers(jwk: JsonWebKey): Pick<PublicJwk, 'kty'> {
   const names = REQUIRED_MEMBERS.get(jwk.kty ?? '');
-  if (jwk.kty === undefined || names === undefined) throw new Error('The JWK is of no kind ("kty") that signs messages: EC, OKP or RSA');
+  if (names === undefined) throw new Error('The JWK is of no kind ("kty") that signs messages: EC, OKP or RSA');
   const missing = names.find((name) => typeof jwk[name] !== 'string');
   if (missing !== undefined) throw new Error(`The JWK lacks the member "${missing}"`);
-  return { kty: jwk.kty, ...Object.fromEntries(names.map((name) => [name, jwk[name]])) };
+  return Object.fromEntries(names.map((name) => [name, jwk[name]])) as Pick<PublicJwk, 'kty'>;
 }
 
 function exportPublicJwk(key: KeyObject): JsonWebKey {
