@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import type { Filter, Page, SearchPlan, SortKey } from './plan.ts';
+import type { Filter, Page, SearchPlan, SearchResult, SortKey } from './plan.ts';
 
 /**
  * A cursor says after which record the next page begins. It is sealed (AES-256-GCM), so that nothing internal can be read
@@ -23,17 +23,18 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const LONGEST_CURSOR = 4_096;
 
-/** The cursor of the page that begins after the last record of `plan`'s page. */
-export function writeCursor(plan: SearchPlan, after: CursorPosition['after'], settings: CursorSettings): string {
+/** The cursor of the page after `result`, or undefined when that was the last. */
+export function sealCursor({ plan, next }: SearchResult, settings: CursorSettings): string | undefined {
+  if (next === undefined) return undefined;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, cipherKey(settings), nonce).setAAD(binding(plan, settings));
-  const position: CursorPosition = { after, pageNumber: plan.page.number + 1 };
+  const position: CursorPosition = { after: next, pageNumber: plan.page.number + 1 };
   const sealed = Buffer.concat([cipher.update(JSON.stringify(position), 'utf8'), cipher.final()]);
   return Buffer.concat([Buffer.of(VERSION), nonce, sealed, cipher.getAuthTag()]).toString('base64url');
 }
 
 /** Where the page begins that `cursor` stands for, or undefined when it is not one of this partner's for this search. */
-export function readCursor(cursor: string, plan: SearchPlan, settings: CursorSettings): CursorPosition | undefined {
+export function openCursor(cursor: string, plan: SearchPlan, settings: CursorSettings): CursorPosition | undefined {
   if (cursor.length > LONGEST_CURSOR || !/^[\w-]+$/.test(cursor)) return undefined;
   const bytes = Buffer.from(cursor, 'base64url');
   if (bytes[0] !== VERSION || bytes.length <= 1 + NONCE_BYTES + TAG_BYTES) return undefined;
@@ -43,7 +44,7 @@ export function readCursor(cursor: string, plan: SearchPlan, settings: CursorSet
     .setAuthTag(bytes.subarray(-TAG_BYTES));
   try {
     const text = Buffer.concat([decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
-    // Only what `writeCursor` wrote passes the authentication.
+    // Only what `sealCursor` wrote passes the authentication.
     return JSON.parse(text) as CursorPosition;
   } catch {
     return undefined;

@@ -9,13 +9,9 @@ import type { SearchPlan } from './plan.ts';
 import { readQuery } from './read-query/read-query.ts';
 import type { Pass, SearchContext } from './search-context.ts';
 
-export { writeCursor } from './cursor.ts';
-export { executeSearch, executeSearches } from './execute.ts';
-export { openReader, type Reader } from './reader.ts';
-export type { SearchContext, SearchLimits } from './search-context.ts';
 
 /**
- * From search criteria to a plan, and from plans to records. The query is read, its subject and answer are named, its
+ * From search criteria to a plan. The query is read, its subject and answer are named, its
  * conditions bound to the profile; then each pass takes the plan and returns it with one thing settled. Whatever is
  * unknown, contradictory, empty or not open to the partner is refused by the reason code of its kind; no refusal is ever
  * turned into a wider search.

@@ -1,4 +1,4 @@
-import { readCursor } from '../cursor.ts';
+import { openCursor } from '../cursor.ts';
 import type { SearchPlan } from '../plan.ts';
 import { childPointer, findUnknownMember } from '../read-query/json.ts';
 import { paginationRefusal, tooManyRefusal } from '../refusal.ts';
@@ -28,7 +28,7 @@ function assertReachable(plan: SearchPlan, pointer: string): SearchPlan {
 }
 
 function continueAfter(plan: SearchPlan, cursor: unknown, number: number | undefined, context: SearchContext, pointer: string): SearchPlan {
-  const position = typeof cursor === 'string' ? readCursor(cursor, plan, context) : undefined;
+  const position = typeof cursor === 'string' ? openCursor(cursor, plan, context) : undefined;
   if (position === undefined) throw paginationRefusal('the cursor does not belong to this search', pointer);
   return { ...plan, page: { size: plan.page.size, number: number ?? position.pageNumber, after: position.after } };
 }
