@@ -24,7 +24,7 @@ const TAG_BYTES = 16;
 const LONGEST_CURSOR = 4_096;
 
 /** The cursor of the page after `result`, or undefined when that was the last. */
-export function sealCursor({ plan, next }: SearchResult, settings: CursorSettings): string | undefined {
+export function sealCursor({ plan, next }: Pick<SearchResult, 'plan' | 'next'>, settings: CursorSettings): string | undefined {
   if (next === undefined) return undefined;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, cipherKey(settings), nonce).setAAD(binding(plan, settings));
