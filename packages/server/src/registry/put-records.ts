@@ -1,0 +1,330 @@
+import { canonicalJson } from '@dci/protocol';
+import { v7 as uuidv7 } from 'uuid';
+import type { Profile, RecordType } from '../profiles/profile.ts';
+import type { Db } from '../store/database.ts';
+import { addLinkEvents, addNew, addNextVersion, applyChangeSet, type ChangeSet, emptyChangeSet } from './change-set.ts';
+import { type Document, readBody, renderBody } from './document.ts';
+import { identifierKey, type RecordIdentifier } from './identifier.ts';
+import { findRecordIds, type IdentifierProbe, probeKey, readIdentifiers } from './identifier-rows.ts';
+import { compareMembership, type MembershipDifference, type Place, readMembers } from './membership.ts';
+import type { Problem } from './normalise.ts';
+import type { PreparedRecord } from './prepare-record.ts';
+import { type LockedRecord, lockRecords } from './record-rows.ts';
+
+/**
+ * Puts prepared records, inside a transaction. A record is matched by its current unique identifiers; a group comes with
+ * its members, all of them or nothing. Work goes in rounds with a fixed number of statements each; in one round no
+ * record occurs twice, so whoever comes later meets what those before left.
+ */
+export type PutResult =
+  | {
+      readonly status: 'created' | 'updated' | 'unchanged';
+      readonly recordType: string;
+      readonly id: string;
+      readonly version: number;
+      /** What became of the record and of the members that came with it. */
+      readonly counts: PutCounts;
+    }
+  | { readonly status: 'refused'; readonly problems: readonly Problem[] };
+
+export interface PutCounts {
+  readonly created: number;
+  readonly updated: number;
+  readonly unchanged: number;
+}
+
+/** What was read before the locks were taken is no longer so; the transaction is to be tried again. */
+export class LostRace extends Error {
+  override readonly name = 'LostRace';
+}
+
+/** One line of an import: a record and the members it brings or names. */
+interface Unit {
+  readonly index: number;
+  readonly root: Draft;
+  readonly members: readonly MemberDraft[];
+}
+
+interface Draft {
+  readonly recordType: RecordType;
+  readonly identifiers: readonly RecordIdentifier[];
+  /** Absent: a reference to a record that must be there. */
+  readonly prepared?: PreparedRecord;
+  readonly pointer: string;
+}
+
+interface MemberDraft extends Draft {
+  readonly isHead: boolean;
+}
+
+export async function putInTransaction(db: Db, profile: Profile, records: readonly PreparedRecord[]): Promise<PutResult[]> {
+  const results: PutResult[] = [];
+  let waiting = records.map((record, index) => toUnit(profile, record, index));
+  while (waiting.length > 0) {
+    const [round, later] = takeRound(waiting);
+    const deferred = await putRound(db, profile, round, results);
+    waiting = [...deferred, ...later];
+  }
+  return results;
+}
+
+function toUnit(profile: Profile, record: PreparedRecord, index: number): Unit {
+  const memberType = profile.recordTypes.find((type) => type.name === record.recordType.members?.recordType);
+  return {
+    index,
+    root: { recordType: record.recordType, identifiers: record.identifiers, prepared: record, pointer: '' },
+    members: (record.members?.entries ?? []).map((entry) => ({
+      recordType: entry.record?.recordType ?? memberType ?? record.recordType,
+      identifiers: entry.identifiers,
+      pointer: entry.pointer,
+      isHead: entry.isHead,
+      ...(entry.record && { prepared: entry.record }),
+    })),
+  };
+}
+
+/** As many units from the front as share no identifier. */
+function takeRound(units: readonly Unit[]): [Unit[], Unit[]] {
+  const seen = new Set<string>();
+  for (const [position, unit] of units.entries()) {
+    const keys = draftsOf(unit).flatMap(probesOf).map(probeKey);
+    if (position > 0 && keys.some((key) => seen.has(key))) return [units.slice(0, position), units.slice(position)];
+    for (const key of keys) seen.add(key);
+  }
+  return [[...units], []];
+}
+
+function draftsOf(unit: Unit): readonly Draft[] {
+  return [...unit.members, unit.root];
+}
+
+function probesOf(draft: Draft): IdentifierProbe[] {
+  return draft.identifiers
+    .filter((identifier) => identifier.isUnique)
+    .map(({ type, value }) => ({ recordType: draft.recordType.name, type, value }));
+}
+
+/** Writes what it can of the round; returns the units that turned out to mean a record that another unit means as well. */
+async function putRound(db: Db, profile: Profile, units: readonly Unit[], results: PutResult[]): Promise<Unit[]> {
+  const known = await findRecordIds(db, profile.registry, units.flatMap(draftsOf).flatMap(probesOf));
+  const { resolved, deferred } = resolveUnits(units, known, results);
+  const state = await lockState(db, profile, resolved);
+  const changes = emptyChangeSet();
+  for (const unit of resolved) results[unit.index] = planUnit(changes, state, unit);
+  await applyChangeSet(db, profile, changes);
+  return deferred;
+}
+
+interface ResolvedUnit {
+  readonly index: number;
+  readonly root: Resolved;
+  readonly members: readonly (Resolved & { readonly isHead: boolean })[];
+}
+
+interface Resolved {
+  readonly draft: Draft;
+  readonly id: string;
+  readonly isNew: boolean;
+}
+
+function resolveUnits(units: readonly Unit[], known: ReadonlyMap<string, string>, results: PutResult[]): { resolved: ResolvedUnit[]; deferred: Unit[] } {
+  const taken = new Set<string>();
+  const resolved: ResolvedUnit[] = [];
+  const deferred: Unit[] = [];
+  for (const unit of units) {
+    const members = unit.members.map((draft) => ({ ...resolveDraft(draft, known), isHead: draft.isHead }));
+    const root = resolveDraft(unit.root, known);
+    const ids = [...members, root].map((draft) => draft.id);
+    const problems = [...[...members, root].flatMap((draft) => draft.problems), ...findSameRecord(members)];
+    if (problems.length > 0) results[unit.index] = { status: 'refused', problems };
+    else if (ids.some((id) => taken.has(id))) deferred.push(unit);
+    else resolved.push({ index: unit.index, root, members });
+    for (const id of ids) taken.add(id);
+  }
+  return { resolved, deferred };
+}
+
+function resolveDraft(draft: Draft, known: ReadonlyMap<string, string>): Resolved & { problems: Problem[] } {
+  const probes = probesOf(draft);
+  const ids = [...new Set(probes.map((probe) => known.get(probeKey(probe))).filter((id) => id !== undefined))];
+  const [id] = ids;
+  const problems: Problem[] = [];
+  if (ids.length > 1) problems.push({ pointer: draft.pointer, text: `its identifiers belong to ${ids.length} different records` });
+  if (id === undefined && draft.prepared === undefined)
+    problems.push({ pointer: draft.pointer, text: `refers to a ${draft.recordType.name} that is not in the registry` });
+  return { draft, id: id ?? uuidv7(), isNew: id === undefined, problems };
+}
+
+function findSameRecord(members: readonly Resolved[]): Problem[] {
+  const seen = new Set<string>();
+  return members.flatMap(({ id, draft }) => {
+    const isRepeated = seen.has(id);
+    seen.add(id);
+    return isRepeated ? [{ pointer: draft.pointer, text: 'is the same record as another member' }] : [];
+  });
+}
+
+/** What is in the database of a round's records, locked. */
+interface State {
+  readonly records: ReadonlyMap<string, LockedRecord>;
+  readonly identifiers: ReadonlyMap<string, readonly { type: string; value: string }[]>;
+  readonly members: ReadonlyMap<string, readonly Place[]>;
+}
+
+async function lockState(db: Db, profile: Profile, units: readonly ResolvedUnit[]): Promise<State> {
+  const existing = units.flatMap((unit) => [...unit.members, unit.root]).filter((resolved) => !resolved.isNew);
+  const holders = existing.filter((resolved) => resolved.draft.recordType.members !== undefined);
+  const members = await readMembers(db, holders.map((resolved) => resolved.id));
+  const wanted = new Map<RecordType, Set<string>>(profile.recordTypes.map((recordType) => [recordType, new Set()]));
+  for (const { draft, id } of existing) wanted.get(draft.recordType)?.add(id);
+  for (const unit of units) for (const id of findLeaving(unit, members)) wanted.get(memberTypeOf(profile, unit))?.add(id);
+  const records = new Map<string, LockedRecord>();
+  for (const [recordType, ids] of wanted)
+    for (const record of await lockRecords(db, profile, recordType, [...ids])) records.set(record.id, record);
+  const count = [...wanted.values()].reduce((sum, ids) => sum + ids.size, 0);
+  if (records.size !== count || !isSame(members, await readMembers(db, [...members.keys()]))) throw new LostRace();
+  return { records, identifiers: await readIdentifiers(db, existing.map((resolved) => resolved.id)), members };
+}
+
+function memberTypeOf(profile: Profile, unit: ResolvedUnit): RecordType {
+  const found = profile.recordTypes.find((type) => type.name === unit.root.draft.recordType.members?.recordType);
+  return found ?? unit.root.draft.recordType;
+}
+
+function findLeaving(unit: ResolvedUnit, members: ReadonlyMap<string, readonly Place[]>): readonly string[] {
+  const before = members.get(unit.root.id) ?? [];
+  return compareMembership(before, placesAfter(unit, before)).removed;
+}
+
+function isSame(a: ReadonlyMap<string, readonly Place[]>, b: ReadonlyMap<string, readonly Place[]>): boolean {
+  return canonicalJson([...a.values()]) === canonicalJson([...b.values()]);
+}
+
+/** A complete list is the membership, in its order; a head alone joins the members, and takes over from the head before. */
+function placesAfter(unit: ResolvedUnit, before: readonly Place[]): readonly Place[] {
+  const told = unit.root.draft.prepared?.members;
+  if (told === undefined) return before;
+  if (told.isComplete) return unit.members.map(({ id, isHead }, position) => ({ memberId: id, isHead, position }));
+  const headId = unit.members.find((member) => member.isHead)?.id;
+  const others = before.map((place) => ({ ...place, isHead: place.memberId === headId }));
+  if (headId === undefined || others.some((place) => place.isHead)) return others;
+  return [...others, { memberId: headId, isHead: true, position: nextPosition(before) }];
+}
+
+export function nextPosition(places: readonly Place[]): number {
+  return places.reduce((highest, place) => Math.max(highest, place.position), -1) + 1;
+}
+
+type PutStatus = 'created' | 'updated' | 'unchanged';
+
+function planUnit(changes: ChangeSet, state: State, unit: ResolvedUnit): PutResult {
+  const statuses = new Map<string, PutStatus>();
+  for (const member of unit.members) {
+    const { prepared } = member.draft;
+    if (prepared !== undefined) statuses.set(member.id, planRecord(changes, state, member, prepared, []));
+  }
+  const before = state.members.get(unit.root.id) ?? [];
+  const after = placesAfter(unit, before);
+  const difference = compareMembership(before, after);
+  const { prepared } = unit.root.draft;
+  if (prepared !== undefined) statuses.set(unit.root.id, planRecord(changes, state, unit.root, withSize(prepared, after.length), membershipFields(unit, difference)));
+  const memberTypes = new Map(unit.members.map((member) => [member.id, member.draft.recordType]));
+  planMembership(changes, state, unit.root, difference, memberTypes);
+  for (const id of statuses.keys()) if (statuses.get(id) === 'unchanged' && changes.written.has(id)) statuses.set(id, 'updated');
+  return {
+    status: statuses.get(unit.root.id) ?? 'unchanged',
+    recordType: unit.root.draft.recordType.name,
+    id: unit.root.id,
+    version: changes.written.get(unit.root.id)?.version ?? state.records.get(unit.root.id)?.version ?? 1,
+    counts: countStatuses([...statuses.values()]),
+  };
+}
+
+function countStatuses(statuses: readonly PutStatus[]): PutCounts {
+  const count = (wanted: PutStatus): number => statuses.filter((status) => status === wanted).length;
+  return { created: count('created'), updated: count('updated'), unchanged: count('unchanged') };
+}
+
+/** A group that does not state its size has as many members as it has. */
+function withSize(prepared: PreparedRecord, size: number): PreparedRecord {
+  const property = prepared.recordType.members?.sizeProperty;
+  if (property === undefined || prepared.document[property] !== undefined) return prepared;
+  const document = { ...prepared.document, [property]: size };
+  return { ...prepared, document, body: renderBody(prepared.recordType, document) };
+}
+
+/** Fields of the group that differ although nobody came or went. */
+function membershipFields(unit: ResolvedUnit, difference: MembershipDifference): string[] {
+  const { members } = unit.root.draft.recordType;
+  if (members === undefined) return [];
+  const isReordered = difference.moved.length > 0 && difference.added.length === 0 && difference.removed.length === 0;
+  return [...(difference.isHeadChanged ? [members.headProperty] : []), ...(isReordered && !difference.isHeadChanged ? [members.listProperty] : [])];
+}
+
+function planRecord(changes: ChangeSet, state: State, resolved: Resolved, prepared: PreparedRecord, otherFields: readonly string[]): PutStatus {
+  const { recordType, document, body, identifiers } = prepared;
+  const { id } = resolved;
+  const before = state.records.get(id);
+  if (before === undefined) {
+    addNew(changes, recordType, id, { document, body });
+    changes.identifiersAdded.push(...identifiers.map((identifier) => ({ ...identifier, recordType: recordType.name, recordId: id })));
+    return 'created';
+  }
+  if (before.body === body && otherFields.length === 0) return 'unchanged';
+  const changed = [...findChangedFields(recordType, readBody(recordType, before.body), document), ...otherFields];
+  addNextVersion(changes, before, { document, body });
+  changes.events.push({ recordType, recordId: id, kind: 'UPDATE', changed });
+  planIdentifiers(changes, prepared, id, state.identifiers.get(id) ?? []);
+  return 'updated';
+}
+
+/** Fields whose values differ; inside the property that is an entity of its own, that entity's fields. */
+function findChangedFields(recordType: RecordType, before: Document, after: Document): string[] {
+  const entity = recordType.entities.find((candidate) => candidate.property !== undefined)?.property;
+  return differingKeys(before, after).flatMap((name) =>
+    name === entity ? differingKeys(before[name] as Document, after[name] as Document).map((inner) => `${name}.${inner}`) : [name],
+  );
+}
+
+function differingKeys(before: Document, after: Document): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].filter((name) => canonicalJson(before[name] ?? null) !== canonicalJson(after[name] ?? null)).toSorted();
+}
+
+function planIdentifiers(changes: ChangeSet, prepared: PreparedRecord, id: string, current: readonly { type: string; value: string }[]): void {
+  const had = new Set(current.map(identifierKey));
+  const has = new Set(prepared.identifiers.map(identifierKey));
+  changes.identifiersRetired.push(...current.filter((identifier) => !has.has(identifierKey(identifier))).map((identifier) => ({ ...identifier, recordId: id })));
+  changes.identifiersAdded.push(
+    ...prepared.identifiers
+      .filter((identifier) => !had.has(identifierKey(identifier)))
+      .map((identifier) => ({ ...identifier, recordType: prepared.recordType.name, recordId: id })),
+  );
+}
+
+function planMembership(
+  changes: ChangeSet,
+  state: State,
+  group: Resolved,
+  difference: MembershipDifference,
+  memberTypes: ReadonlyMap<string, RecordType>,
+): void {
+  const groupKey = { recordType: group.draft.recordType, id: group.id };
+  const touch = (id: string): void => {
+    const record = state.records.get(id);
+    if (record !== undefined) addNextVersion(changes, record);
+  };
+  for (const memberId of difference.removed) {
+    changes.membershipsDeleted.push({ groupId: group.id, memberId });
+    const member = state.records.get(memberId);
+    if (member === undefined) throw new LostRace();
+    addLinkEvents(changes, 'UNLINK', groupKey, member);
+    touch(memberId);
+  }
+  for (const place of [...difference.added, ...difference.moved]) changes.membershipsPut.push({ ...place, groupId: group.id });
+  for (const { memberId } of difference.added) {
+    addLinkEvents(changes, 'LINK', groupKey, { recordType: memberTypes.get(memberId) ?? group.draft.recordType, id: memberId });
+    touch(memberId);
+  }
+  if (difference.added.length + difference.removed.length + difference.moved.length > 0) touch(group.id);
+}
