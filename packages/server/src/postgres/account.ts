@@ -4,13 +4,15 @@ import { promisify } from 'node:util';
 
 /**
  * The user that PostgreSQL runs as: ourselves, unless we are root, as which it refuses to run. All programs of
- * PostgreSQL are started here, with nothing of our environment but the path.
+ * PostgreSQL are started here, with nothing of our environment.
  */
 export interface Account {
   /** undefined: the user we are. */
   readonly switchTo: { readonly uid: number; readonly gid: number } | undefined;
   readonly uid: number;
 }
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** As root: the owner of the first of `folders` that exists and is not root's, else `postgres`, else `nobody`. */
 export function chooseAccount(folders: readonly string[]): Account {
@@ -24,7 +26,7 @@ export function chooseAccount(folders: readonly string[]): Account {
 /** The options with which a program runs as `account`. */
 export function asAccount(account: Account): { cwd: string; env: NodeJS.ProcessEnv; uid?: number; gid?: number } {
   // The present folder may be closed to that user; programs of PostgreSQL want one they can read.
-  return { cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }, ...account.switchTo };
+  return { cwd: '/', env: { PATH, LC_ALL: 'C', TZ: 'UTC' }, ...account.switchTo };
 }
 
 /** Runs a program to its end; throws with what it wrote to stderr. */

@@ -62,14 +62,11 @@ function syncFolder(folder: string): void {
 }
 
 async function runInitdb({ account }: Placement, { folder, major }: Binaries, draft: string): Promise<void> {
-  const common = [
-    ...['--pgdata', draft, '--username', SUPERUSER, '--auth', 'trust', '--encoding', 'UTF8'],
-    ...['--data-checksums', '--no-instructions'],
-  ];
+  const common = ['-D', draft, '-U', SUPERUSER, '--auth=trust', '--encoding=UTF8', '--data-checksums', '--no-instructions'];
   await runAs(account, join(folder, 'initdb'), [...common, ...localeOptions(major)]);
 }
 
 // The built-in provider sorts alike on every system; older versions have only the C library's.
 function localeOptions(major: number): string[] {
-  return major >= 17 ? ['--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--locale', 'C'] : ['--locale', 'C.UTF-8'];
+  return major >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'] : ['--locale=C.UTF-8'];
 }

@@ -1,5 +1,9 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ClientConfig } from 'pg';
 import type { TestProject } from 'vitest/node';
+import { openEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -8,9 +12,20 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run: the one in the socket folder `DCI_TEST_POSTGRES`. */
-export function setup(project: TestProject): void {
-  const socketFolder = process.env.DCI_TEST_POSTGRES;
-  if (socketFolder === undefined || socketFolder === '') throw new Error('DCI_TEST_POSTGRES names no socket folder');
-  project.provide('testPostgres', { host: socketFolder, user: 'dci' });
+/** One PostgreSQL for the whole run: the one in the socket folder `DCI_TEST_POSTGRES`, else one that ends with the run. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const socketFolder = process.env.DCI_TEST_POSTGRES ?? '';
+  if (socketFolder !== '') {
+    project.provide('testPostgres', { host: socketFolder, user: 'dci' });
+    return async () => undefined;
+  }
+  const dataDir = mkdtempSync(join(tmpdir(), 'dci-test-'));
+  // As root, the user that PostgreSQL runs as must come through.
+  chmodSync(dataDir, 0o711);
+  const postgres = await openEmbeddedPostgres({ dataDir, log: { info: () => undefined, warn: () => undefined } });
+  project.provide('testPostgres', postgres.connection);
+  return async () => {
+    await postgres.release();
+    rmSync(dataDir, { recursive: true });
+  };
 }
