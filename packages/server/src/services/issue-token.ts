@@ -53,7 +53,8 @@ export function createTokenIssuer(parts: TokenIssuerParts): TokenIssuer {
   const secrets = createSecretVerifier({ now: parts.now });
 
   async function authenticate({ clientId, clientSecret }: TokenRequest): Promise<Client> {
-    if (clientId === undefined || clientSecret === undefined) throw new TokenError('invalid_client', 'client id and client secret are needed');
+    if (clientId === undefined || clientSecret === undefined)
+      throw new TokenError('invalid_client', 'client id and client secret are needed');
     const named = parts.directory.findByClientId(clientId);
     const matches = await secrets.verify(clientSecret, named?.credential.secretHash);
     // Read again: it may have changed while the secret was being verified.
@@ -88,6 +89,7 @@ export async function makeToken(
 function narrowScopes(allowed: ReadonlySet<string>, asked: string | undefined): readonly string[] {
   const wanted = asked?.split(' ').filter((scope) => scope !== '') ?? [...allowed];
   if (wanted.length === 0) throw new TokenError('invalid_scope', 'no scope is open to this client');
-  if (!wanted.every((scope) => allowed.has(scope))) throw new TokenError('invalid_scope', `the scopes open to this client: ${[...allowed].join(' ')}`);
+  if (!wanted.every((scope) => allowed.has(scope)))
+    throw new TokenError('invalid_scope', `the scopes open to this client: ${[...allowed].join(' ')}`);
   return [...new Set(wanted)];
 }

@@ -100,9 +100,7 @@ export async function importLocations(db: Db, locations: readonly Location[]): P
 
 function findRepeated(locations: readonly Location[]): string[] {
   const seen = new Set<string>();
-  return locations
-    .filter(({ code }) => seen.size === seen.add(code).size)
-    .map(({ code }) => `the code ${code} stands more than once`);
+  return locations.filter(({ code }) => seen.size === seen.add(code).size).map(({ code }) => `the code ${code} stands more than once`);
 }
 
 type Parents = ReadonlyMap<string, string | null>;

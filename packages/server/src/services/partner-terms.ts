@@ -101,7 +101,12 @@ function readPolicy(policy: string | undefined, note: Note): SignaturePolicy | u
   return undefined;
 }
 
-function readEntity(profiles: readonly Profile[], registries: ReadonlySet<string>, name: string | undefined, note: Note): string | undefined {
+function readEntity(
+  profiles: readonly Profile[],
+  registries: ReadonlySet<string>,
+  name: string | undefined,
+  note: Note,
+): string | undefined {
   if (name === undefined || name === '') return name;
   const open = profiles.filter((profile) => registries.has(profile.registry));
   const found = open.map((profile) => findEntity(profile, name)?.entity.name).find((entity) => entity !== undefined);

@@ -28,10 +28,15 @@ export interface KeyChanges {
   readonly revoke?: readonly string[];
 }
 
+/** There is no such partner or key, or there is one already. */
+export class PartnerStateError extends Error {
+  override readonly name = 'PartnerStateError';
+}
+
 // No "|" and no quotes: a sender id is the first part of the quoted key id of a signature.
 const SENDER_ID = /^[!#-&(-{}~]{1,99}$/;
 
-/** Throws a `RegistrationError`. */
+/** Throws a `RegistrationError` or a `PartnerStateError`. */
 export async function registerPartner(
   db: Db,
   profiles: readonly Profile[],
@@ -46,14 +51,14 @@ export async function registerPartner(
   const secretHash = await hashSecret(clientSecret);
   await db.transaction().execute(async (transaction) => {
     if (!(await insertPartner(transaction, { id: credential.partnerId, senderId, ...terms })))
-      throw new RegistrationError([`the sender id "${senderId}" is registered already`]);
+      throw new PartnerStateError(`the sender id "${senderId}" is registered already`);
     await insertCredential(transaction, { ...credential, secretHash });
     for (const key of keys) await putPartnerKey(transaction, credential.partnerId, key);
   });
   return { senderId, clientId: credential.clientId, clientSecret };
 }
 
-/** Throws a `RegistrationError`. */
+/** Throws a `RegistrationError` or a `PartnerStateError`. */
 export async function changePartner(
   db: Db,
   profiles: readonly Profile[],
@@ -68,8 +73,8 @@ export async function changePartner(
 }
 
 async function changeKeys(db: Db, partner: StoredPartner, { put = [], replaceAll = false, revoke = [] }: KeyChanges): Promise<void> {
-  const unknown = revoke.filter((kid) => !partner.keys.has(kid));
-  if (unknown.length > 0) throw new RegistrationError(unknown.map((kid) => `${partner.senderId} has no key "${kid}"`));
+  const unknown = revoke.find((kid) => !partner.keys.has(kid));
+  if (unknown !== undefined) throw new PartnerStateError(`${partner.senderId} has no key "${unknown}"`);
   const kept = new Set(put.map((key) => key.kid));
   const gone = replaceAll ? [...partner.keys.keys()].filter((kid) => !kept.has(kid)) : revoke;
   if (gone.length > 0) await revokePartnerKeys(db, partner.id, gone);
@@ -90,9 +95,9 @@ export async function rotateSecret(db: Db, senderId: string): Promise<Registered
   });
 }
 
-/** Throws a `RegistrationError` where there is no such partner. */
+/** Throws a `PartnerStateError` where there is no such partner. */
 export async function getPartner(db: Db, senderId: string): Promise<StoredPartner> {
   const partner = await findPartner(db, senderId);
-  if (partner === undefined) throw new RegistrationError([`no partner is registered as "${senderId}"`]);
+  if (partner === undefined) throw new PartnerStateError(`no partner is registered as "${senderId}"`);
   return partner;
 }

@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   generateSigningKey,
@@ -84,10 +85,13 @@ export async function openSigningKeys(db: Db, settings: SigningKeySettings): Pro
   };
 }
 
-/** Makes a new key and retires the others; returns its id. */
+/** Makes a new key and retires the others; returns its id. Throws a `SealError` where the present key is sealed under another key. */
 export async function rotateSigningKey(db: Db, sealer: Sealer): Promise<string> {
   return await db.transaction().execute(async (transaction) => {
     await lockSigningKeys(transaction);
+    // Servers could not open a key that is sealed otherwise than the one they have.
+    const current = findCurrent(await loadSigningKeys(transaction));
+    if (current !== undefined) openKey(current, sealer);
     await retireSigningKeys(transaction);
     return await makeKey(transaction, sealer);
   });
@@ -114,11 +118,18 @@ async function makeKey(db: Db, sealer: Sealer): Promise<string> {
   return key.kid;
 }
 
-function findCurrent(stored: readonly StoredSigningKey[]): StoredSigningKey | undefined {
-  return stored.find((key) => key.retiredAt === null && key.sealedPrivateKey !== null);
+type OpenableKey = StoredSigningKey & { readonly sealedPrivateKey: Buffer };
+
+function findCurrent(stored: readonly StoredSigningKey[]): OpenableKey | undefined {
+  return stored.find((key): key is OpenableKey => key.retiredAt === null && key.sealedPrivateKey !== null);
 }
 
-async function readState(db: Db, settings: SigningKeySettings, own: SigningKey | undefined, before: SigningKey | undefined): Promise<State> {
+async function readState(
+  db: Db,
+  settings: SigningKeySettings,
+  own: SigningKey | undefined,
+  before: SigningKey | undefined,
+): Promise<State> {
   const stored = await loadSigningKeys(db);
   const active = own ?? openCurrent(stored, settings.sealer, before);
   const others = stored.filter((key) => key.kid !== active.kid && isPublished(key, settings)).map((key) => importPublicKey(key.publicJwk));
@@ -128,10 +139,13 @@ async function readState(db: Db, settings: SigningKeySettings, own: SigningKey |
 
 function openCurrent(stored: readonly StoredSigningKey[], sealer: Sealer, before: SigningKey | undefined): SigningKey {
   const current = findCurrent(stored);
-  if (current === undefined || current.sealedPrivateKey === null) throw new SigningKeyError('there is no key to sign with; "dci key rotate" makes one');
-  if (before?.kid === current.kid) return before;
-  const der = sealer.unseal(current.sealedPrivateKey, sealedAs(current.kid));
-  return importPrivateKey(`-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`, { kid: current.kid });
+  if (current === undefined) throw new SigningKeyError('there is no key to sign with; "dci key rotate" makes one');
+  return before?.kid === current.kid ? before : openKey(current, sealer);
+}
+
+function openKey({ kid, sealedPrivateKey }: OpenableKey, sealer: Sealer): SigningKey {
+  const der = sealer.unseal(sealedPrivateKey, sealedAs(kid));
+  return importPrivateKey(`-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`, { kid });
 }
 
 function sealedAs(kid: string): string {
@@ -141,11 +155,14 @@ function sealedAs(kid: string): string {
 function readSigningKeyFile(path: string): SigningKey {
   try {
     const text = readFileSync(path, 'utf8').trim();
-    const key = importPrivateKey(text.startsWith('{') ? JSON.parse(text) : text);
+    const key = importPrivateKey(text.startsWith('{') ? (JSON.parse(text) as JsonWebKey) : text);
     return { ...key, kid: thumbprint({ ...publicJwk(key) }) };
   } catch (error) {
-    throw new SigningKeyError(`DCI_SIGNING_KEY_PATH: ${path} is no usable private key: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new SigningKeyError(
+      `DCI_SIGNING_KEY_PATH: ${path} is no usable private key: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

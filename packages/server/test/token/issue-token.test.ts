@@ -56,7 +56,10 @@ function basic(user: string, password: string): Record<string, string> {
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
 }
 
-function askBasic(authorization: Record<string, string>, members: Record<string, string> = { grant_type: 'client_credentials' }): Promise<Answer> {
+function askBasic(
+  authorization: Record<string, string>,
+  members: Record<string, string> = { grant_type: 'client_credentials' },
+): Promise<Answer> {
   const form = formOf(members);
   return ask({ ...form, headers: { ...form.headers, ...authorization } });
 }
@@ -94,7 +97,10 @@ describe('a granted token', () => {
 
   it('comes for a charset, an unrelated Authorization header and unknown parameters', async () => {
     const form = formOf(credentials({ audience: 'x' }));
-    const { status } = await ask({ ...form, headers: { 'content-type': 'application/x-www-form-urlencoded; charset=UTF-8', authorization: 'Bearer x' } });
+    const { status } = await ask({
+      ...form,
+      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=UTF-8', authorization: 'Bearer x' },
+    });
     expect(status).toBe(200);
   });
 
@@ -112,7 +118,10 @@ describe('a granted token', () => {
 
 describe('a client written by others', () => {
   const client = (): { client_id: string } => ({ client_id: partner.clientId });
-  const authorizationServer = (): AuthorizationServer => ({ issuer: server.origin, token_endpoint: `${server.origin}/oauth2/client/token` });
+  const authorizationServer = (): AuthorizationServer => ({
+    issuer: server.origin,
+    token_endpoint: `${server.origin}/oauth2/client/token`,
+  });
 
   it.each([
     ['client_secret_post', ClientSecretPost],
@@ -202,8 +211,17 @@ describe('refusals', () => {
   });
 
   it('never fails and never grants, whatever is sent', async () => {
-    const types = fc.constantFrom('application/json', 'application/x-www-form-urlencoded', 'text/plain', 'application/json; charset=latin1');
-    const bodies = fc.oneof(fc.json(), fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.string()).map((form) => new URLSearchParams(form).toString()));
+    const types = fc.constantFrom(
+      'application/json',
+      'application/x-www-form-urlencoded',
+      'text/plain',
+      'application/json; charset=latin1',
+    );
+    const bodies = fc.oneof(
+      fc.json(),
+      fc.string({ unit: 'binary' }),
+      fc.dictionary(fc.string(), fc.string()).map((form) => new URLSearchParams(form).toString()),
+    );
     await fc.assert(
       fc.asyncProperty(types, bodies, async (type, body) => {
         const { status } = await ask({ headers: { 'content-type': type }, body });
@@ -243,7 +261,9 @@ describe('what an operator changes', () => {
 
   it('keeps no secret in clear', async () => {
     const { rows } = await test.database.pool.query<{ secret_hash: string }>('select secret_hash from partner_credential');
-    expect(rows.map((row) => row.secret_hash)).toSatisfy((hashes: string[]) => hashes.every((hash) => hash.startsWith('$scrypt$ln=14,r=8,p=1$')));
+    expect(rows.map((row) => row.secret_hash)).toSatisfy((hashes: string[]) =>
+      hashes.every((hash) => hash.startsWith('$scrypt$ln=14,r=8,p=1$')),
+    );
     expect(JSON.stringify(rows)).not.toContain(partner.clientSecret);
   });
 });

@@ -57,7 +57,11 @@ export async function startTokenServer(test: TestDatabase, settings: TokenServer
     sealer,
     verifier: createTokenVerifier({ ...common, directory, signingKeys }),
     async register(senderId, scopes = ['registry/search']) {
-      const registered = await registerPartner(database.db, BUILT_IN_PROFILES, { senderId, terms: { registries: ['social'], scopes }, keys: [] });
+      const registered = await registerPartner(database.db, BUILT_IN_PROFILES, {
+        senderId,
+        terms: { registries: ['social'], scopes },
+        keys: [],
+      });
       await directory.refresh();
       return registered;
     },

@@ -73,7 +73,8 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
     return sendRefusal(reply.header('retry-after', RETRY_SECONDS), 503, 'temporarily_unavailable', 'the server is busy; try again');
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   if (status === 413) return sendRefusal(reply, 413, 'invalid_request', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-  if (typeof status === 'number' && status >= 400 && status < 500) return sendRefusal(reply, 400, 'invalid_request', 'the request cannot be read');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return sendRefusal(reply, 400, 'invalid_request', 'the request cannot be read');
   request.log.error({ err: error }, 'a token could not be issued');
   return sendRefusal(reply, 500, 'server_error', 'the token could not be issued');
 }

@@ -1,0 +1,89 @@
+import { findFieldRule } from '../disclosure/field-rules.ts';
+import type { Credential } from '../store/credentials.ts';
+import type { PartnerKey } from '../store/partner-keys.ts';
+import type { StoredPartner } from '../store/partners.ts';
+
+/** A partner as people and programs are told of it; never its secret. */
+export interface PartnerAndKeys {
+  readonly partner: StoredPartner;
+  readonly keys: readonly PartnerKey[];
+  readonly credentials: readonly Credential[];
+}
+
+export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Record<string, unknown> {
+  return {
+    sender_id: partner.senderId,
+    name: partner.name,
+    active: partner.active,
+    registries: [...partner.registries],
+    scopes: [...partner.scopes],
+    signature: partner.signaturePolicy,
+    lenient: partner.lenient,
+    default_entity: partner.defaultEntity ?? null,
+    legal_basis: partner.legalBasis ?? null,
+    purposes: partner.purposes,
+    fields: partner.fieldRule ?? null,
+    limits: partner.limits,
+    client_ids: credentials.map(({ clientId }) => clientId),
+    keys: keys.map(({ kid, algorithm, createdAt }) => ({ kid, algorithm, created_at: createdAt })),
+    created_at: partner.createdAt,
+    updated_at: partner.updatedAt,
+  };
+}
+
+export function describePartner({ partner, keys, credentials }: PartnerAndKeys): string[] {
+  return [
+    `${partner.senderId} (${partner.name})`,
+    `  is ${partner.active ? 'active' : 'not active: it gets no token, and its tokens are not accepted'}`,
+    `  was registered ${day(partner.createdAt)}, last changed ${day(partner.updatedAt)}`,
+    `  may ask for ${list(partner.scopes)} in the registries ${list(partner.registries)}`,
+    `  sees ${describeSight(partner)}`,
+    `  signs its messages ${partner.signaturePolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys)}`,
+    `  is read ${partner.lenient ? 'leniently' : 'strictly'}`,
+    ...(partner.defaultEntity === undefined ? [] : [`  is answered in ${partner.defaultEntity} when it does not say`]),
+    `  has ${describeLimits(partner)}`,
+    `  signs in as ${list(credentials.map(({ clientId }) => clientId))}`,
+  ];
+}
+
+/** What an operator should know before going away. */
+export function findGaps(partner: StoredPartner): string[] {
+  const gaps: string[] = [];
+  const missing = [
+    ...(partner.legalBasis === undefined ? ['a legal basis (--legal-basis)'] : []),
+    ...(partner.fieldRule === undefined ? ['a field rule (--fields)'] : []),
+  ];
+  if (missing.length > 0) gaps.push(`${partner.senderId} is given nothing until it has ${missing.join(' and ')}`);
+  if (partner.keys.size === 0 && partner.signaturePolicy === 'required')
+    gaps.push(`every message of ${partner.senderId} is refused until it has a key (--jwks, or --public-key with --key-id)`);
+  if (partner.signaturePolicy === 'optional') gaps.push(`messages of ${partner.senderId} without a signature are taken`);
+  if (partner.registries.size === 0 || partner.scopes.size === 0)
+    gaps.push(`nothing is open to ${partner.senderId}: it has no registry or no scope`);
+  return gaps;
+}
+
+function describeSight({ legalBasis, fieldRule, purposes }: StoredPartner): string {
+  const rule = fieldRule === undefined ? undefined : findFieldRule(fieldRule);
+  if (legalBasis === undefined) return 'nothing: no legal basis is registered';
+  if (rule === undefined) return 'nothing: no field rule is registered';
+  const fields = rule.classes === 'everything' ? 'every field' : `the fields of the classes ${list(rule.classes)}`;
+  return `${fields} (rule ${rule.name}), on the legal basis "${legalBasis}", for ${purposes.length === 0 ? 'no stated purpose' : list(purposes)}`;
+}
+
+function describeKeys(keys: readonly PartnerKey[]): string {
+  if (keys.length === 0) return 'it has no key';
+  return `its keys: ${keys.map(({ kid, algorithm, createdAt }) => `${kid} (${algorithm}, since ${day(createdAt)})`).join(', ')}`;
+}
+
+function describeLimits({ limits }: StoredPartner): string {
+  const own = Object.entries(limits).map(([name, value]) => `${name} ${value}`);
+  return own.length === 0 ? 'the usual limits' : `limits of its own: ${own.join(', ')}`;
+}
+
+function list(entries: Iterable<string>): string {
+  return [...entries].join(', ') || 'none';
+}
+
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import type { VerificationKey } from '@dci/protocol';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
+import type { TermChanges } from '../services/partner-terms.ts';
+import { UsageError } from './output.ts';
+
+/** What may be said of a partner on the command line, the same for a new one and for a change. */
+export interface PartnerOptions {
+  readonly senderId?: string;
+  readonly name?: string;
+  readonly registries?: readonly string[];
+  readonly scopes?: readonly string[];
+  readonly signature?: string;
+  readonly lenient?: boolean;
+  readonly defaultEntity?: string;
+  readonly legalBasis?: string;
+  readonly purpose?: readonly string[];
+  readonly fields?: string;
+  readonly limits?: Readonly<Record<string, number | undefined>>;
+  readonly jwks?: string;
+  readonly publicKey?: string;
+  readonly keyId?: string;
+  readonly json?: boolean;
+}
+
+export function addPartnerOptions(command: Command): Command {
+  return command
+    .option('--name <name>', 'what people call it')
+    .option('--registries <list>', 'registries open to it, separated by commas', splitList)
+    .option('--scopes <list>', 'what it may ask for, separated by commas', splitList)
+    .option('--signature <policy>', 'required, or optional: messages without a signature are taken')
+    .option('--lenient', 'read its messages leniently')
+    .option('--no-lenient', 'read its messages strictly')
+    .option('--jwks <file>', 'its public keys, a JWKS file; these and no others')
+    .option('--public-key <file>', 'one public key more, PEM or JWK')
+    .option('--key-id <id>', 'id of the --public-key')
+    .option('--default-entity <entity>', 'how records are written when a search does not say')
+    .option('--legal-basis <text>', 'why it may see personal data; without one it sees nothing')
+    .option('--purpose <text>', 'what for; may be repeated', collect)
+    .option('--fields <rule>', 'how much it sees: full or minimal; without one it sees nothing')
+    .option(
+      '--limits <list>',
+      'its own limits, e.g. points-per-minute=600,page-size=50; "default" as a value puts the usual one back',
+      parseLimits,
+    );
+}
+
+export function readTerms(options: PartnerOptions): TermChanges {
+  const { name, registries, scopes, signature, lenient, defaultEntity, legalBasis, purpose: purposes, fields, limits } = options;
+  return { name, registries, scopes, signature, lenient, defaultEntity, legalBasis, purposes, fields, limits };
+}
+
+/** Undefined where no key was given. */
+export function readKeys({ jwks, publicKey, keyId }: PartnerOptions): VerificationKey[] | undefined {
+  if (jwks !== undefined && publicKey !== undefined) throw new UsageError('give --jwks or --public-key, not both');
+  if (publicKey === undefined && keyId !== undefined) throw new UsageError('--key-id names the key of --public-key, which is missing');
+  if (jwks !== undefined) return parseJwks(readKeyFile('--jwks', jwks));
+  return publicKey === undefined ? undefined : [parsePublicKey(readKeyFile('--public-key', publicKey), keyId)];
+}
+
+function readKeyFile(option: string, path: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path))
+    throw new UsageError(
+      `${option} takes a file: keys are not fetched from addresses. Download ${path}, check whose it is, and give the file`,
+    );
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+/** For an option that may be repeated. */
+export function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+function parseLimits(text: string): Record<string, number | undefined> {
+  return Object.fromEntries(splitList(text).map(parseLimit));
+}
+
+function parseLimit(entry: string): [string, number | undefined] {
+  const [, name, value] = /^([a-z-]+)=(\d{1,12}|default)$/.exec(entry) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError(`"${entry}" is not of the form name=number.`);
+  const camelName = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return [camelName, value === 'default' ? undefined : Number(value)];
+}
