@@ -1,9 +1,9 @@
-import type { Config } from '../config.ts';
-import { readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import type { EventLog } from '../postgres/event-log.ts';
 import { openConfiguredDatabase } from '../postgres/open-database.ts';
 import type { Database } from '../store/database.ts';
 import { printNote } from './output.ts';
+import { onStopSignal } from './stop-signal.ts';
 
 /** The configuration of this process; throws a `ConfigError` that names every wrong setting. */
 export function loadConfig(): Config {
@@ -19,25 +19,11 @@ export const NOTES: EventLog = { info: printNote, warn: printNote };
  */
 export async function withDatabase<T>(config: Config, work: (database: Database) => Promise<T>): Promise<T> {
   const opened = await openConfiguredDatabase(config, NOTES);
-  const forget = onInterruption(() => opened.close());
+  const forget = onStopSignal((exitStatus) => void opened.close().finally(() => process.exit(exitStatus)));
   try {
     return await work(opened.database);
   } finally {
-    forget();
     await opened.close();
+    forget();
   }
-}
-
-const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
-
-/** On the first signal: clean up, then end as if by that signal. */
-function onInterruption(cleanUp: () => Promise<void>): () => void {
-  const listeners = Object.entries(SIGNALS).map(([signal, number]) => {
-    const listener = (): void => void cleanUp().finally(() => process.exit(128 + number));
-    process.once(signal, listener);
-    return () => process.removeListener(signal, listener);
-  });
-  return () => {
-    for (const remove of listeners) remove();
-  };
 }
