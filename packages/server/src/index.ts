@@ -1,1 +1,6 @@
-export {};
+// What the benchmark and the documentation are made from. The server's own way in is its command line.
+export { createProgram } from './cli/main.ts';
+export { SETTINGS } from './config.ts';
+export { connectDatabase, type OpenedDatabase } from './postgres/open-database.ts';
+export { BUILT_IN_PROFILES } from './profiles/index.ts';
+export { compileLookUp, compileLookUps, type LookUpPlan } from './registry/look-up.ts';

@@ -1,0 +1,37 @@
+import Table from 'cli-table3';
+import type { Comparison, Side } from './comparison.ts';
+import type { SearchBench } from './search.ts';
+
+/** The bench as a table for people. */
+export function writeReport({ options, machine, signed, unsigned, batch }: SearchBench): string {
+  const table = new Table({
+    head: ['search by identifier', 'requests/s', 'min–max', 'p50 ms', 'p95 ms', 'p99 ms', 'ratio', 'min–max'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+  });
+  table.push(...writeRows('signed', signed), ...writeRows('unsigned', unsigned), ...writeRows('signed, 50 a message', batch));
+  const { cpus, cpu, memoryGiB, node, postgres, settings } = machine;
+  return [
+    table.toString(),
+    `${options.persons} persons; ${options.rounds} pairs of rounds of ${options.seconds} s, floor and server in turn; ` +
+      `${options.connections} connections; ${options.signature} both ways; one process each`,
+    `${cpus} × ${cpu}, ${memoryGiB} GiB; Node ${node}; PostgreSQL ${postgres}, ${Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}`,
+  ].join('\n');
+}
+
+function writeRows(name: string, { floor, server, ratio, ratios }: Comparison): string[][] {
+  return [
+    [`${name}: floor`, ...writeSide(floor), '', ''],
+    [`${name}: server`, ...writeSide(server), ratio.toFixed(3), writeRange(ratios, 3)],
+  ];
+}
+
+function writeSide({ rate, rates, latency }: Side): string[] {
+  return [rate.toFixed(0), writeRange(rates, 0), latency.p50.toFixed(1), latency.p95.toFixed(1), latency.p99.toFixed(1)];
+}
+
+function writeRange(values: readonly number[], digits: number): string {
+  return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`;
+}
