@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, sortedAsciiJson } from './canonical.ts';
 import { DciError } from './dci-error.ts';
-import { type Envelope, parseEnvelope } from './envelope.ts';
+import { type CallbackEnvelope, type Envelope, parseCallbackEnvelope, parseEnvelope } from './envelope.ts';
 import { type JsonText, readJson } from './json-text.ts';
 import { parseDciSignature, signContent } from './signature/dci-signature.ts';
 import { generateSigningKey, importPublicKey, publicJwk, type SigningKey, type VerificationKey } from './signature/keys.ts';
@@ -21,7 +21,7 @@ const MESSAGE = {
 };
 
 function keyRing(...keys: readonly SigningKey[]): (kid: string) => VerificationKey | undefined {
-  const ring = new Map(keys.map((key) => [key.kid, importPublicKey({ ...publicJwk(key) })]));
+  const ring = new Map(keys.map((key) => [key.kid, importPublicKey(publicJwk(key))]));
   return (kid) => ring.get(kid);
 }
 
@@ -167,12 +167,12 @@ describe('time', () => {
 
 describe('keys', () => {
   it('that come under an id they do not have are not used', () => {
-    const key = importPublicKey({ ...publicJwk(KEY) });
+    const key = importPublicKey(publicJwk(KEY));
     expect(refusalOf(bodyOf(GOOD), { findKey: () => ({ ...key, kid: 'another' }) }).message).toContain('not registered');
   });
 
   it('sign by their own algorithm only', () => {
-    const key = importPublicKey({ ...publicJwk(EDWARDS_KEY) });
+    const key = importPublicKey(publicJwk(EDWARDS_KEY));
     expect(refusalOf(bodyOf(GOOD), { findKey: (kid) => ({ ...key, kid }) }).message).toContain('"algorithm"');
   });
 
@@ -193,6 +193,32 @@ it('hands on no message of another sender or id than the one that was signed', (
   }
   const received: JsonText = readJson('[]');
   expect(refusalOf('', { received, envelope: { header: HEADER, message: MESSAGE }, policy: 'optional' }).code).toBe('err.sender_id.invalid');
+});
+
+describe('an answer or a callback', () => {
+  const header = { message_id: 'm-9', message_ts: '2023-11-14T22:13:21Z', action: 'on-search', status: 'rjct', sender_id: 'registry' };
+  const key = { ...KEY, kid: 'registry-1' };
+
+  function verifyAnswer(members: object, signedContent: object): VerifiedMessage<CallbackEnvelope> {
+    const signature = signContent(canonicalJson(signedContent), key, { ...TERMS, senderId: 'registry' });
+    const received = readJson(JSON.stringify({ ...members, signature }));
+    return verifyMessage({ received, envelope: parseCallbackEnvelope(received.value), policy: 'required', findKey: keyRing(key), now: NOW });
+  }
+
+  it('is verified like a request, without a message too', () => {
+    expect(verifyAnswer({ header }, { header }).message).toBeUndefined();
+    expect(verifyAnswer({ header, message: MESSAGE }, { header, message: MESSAGE }).header.status).toBe('rjct');
+  });
+
+  it('is refused when its message was added or taken away', () => {
+    expect(() => verifyAnswer({ header }, { header, message: MESSAGE })).toThrow('does not fit');
+    expect(() => verifyAnswer({ header, message: MESSAGE }, { header })).toThrow('does not fit');
+  });
+
+  it('is refused when it does not say who sent it', () => {
+    const { sender_id: _, ...anonymous } = header;
+    expect(() => verifyAnswer({ header: anonymous }, { header: anonymous })).toThrow('sender_id');
+  });
 });
 
 describe('damage to a signed message', () => {

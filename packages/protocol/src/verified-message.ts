@@ -1,5 +1,5 @@
 import { DciError } from './dci-error.ts';
-import type { Envelope } from './envelope.ts';
+import type { CallbackEnvelope, Envelope } from './envelope.ts';
 import type { JsonText } from './json-text.ts';
 import { findSignedForm, parseDciSignature } from './signature/dci-signature.ts';
 import type { DigestForm } from './signature/digest.ts';
@@ -23,10 +23,12 @@ export interface AcceptedSignature {
   readonly expires: number;
 }
 
-/** A message whose signature was verified, or that its sender may send without one. */
-export interface VerifiedMessage {
-  readonly header: Envelope['header'];
-  readonly message: Envelope['message'];
+type AnyEnvelope = Envelope | CallbackEnvelope;
+
+/** A request, answer or callback whose signature was verified, or that its sender may send without one. */
+export interface VerifiedMessage<E extends AnyEnvelope = Envelope> {
+  readonly header: E['header'];
+  readonly message: E['message'];
   /** `undefined` when there was no signature and none was required. */
   readonly signedBy: AcceptedSignature | undefined;
   readonly [verified]: true;
@@ -35,11 +37,11 @@ export interface VerifiedMessage {
 /** `required`: no message without a signature. `optional`: it may be absent, empty or begin with `unsigned`. */
 export type SignaturePolicy = 'required' | 'optional';
 
-export interface Verification {
+export interface Verification<E extends AnyEnvelope = Envelope> {
   /** The message as it came: this is what the signature is verified over. */
   readonly received: JsonText;
   /** The same message as it was understood, normalised or not: this is what is handed on. */
-  readonly envelope: Envelope;
+  readonly envelope: E;
   readonly policy: SignaturePolicy;
   /** The sender's own key of that id; keys of others must not be found. */
   readonly findKey: (kid: string) => VerificationKey | undefined;
@@ -70,12 +72,12 @@ export interface Verification {
  *   now: 1700000000,
  * });
  */
-export function verifyMessage(verification: Verification): VerifiedMessage {
+export function verifyMessage<E extends AnyEnvelope>(verification: Verification<E>): VerifiedMessage<E> {
   const { received, envelope, policy } = verification;
   assertSameMessage(received, envelope);
   const signature = receivedSignature(received);
   const signedBy = isUnsigned(signature) ? acceptUnsigned(policy) : verifySignature(signature, verification);
-  return { header: envelope.header, message: envelope.message, signedBy } as VerifiedMessage;
+  return { header: envelope.header, message: envelope.message, signedBy } as VerifiedMessage<E>;
 }
 
 interface ReceivedMembers {
@@ -87,7 +89,7 @@ function receivedMembers({ value }: JsonText): ReceivedMembers {
   return (value ?? {}) as ReceivedMembers;
 }
 
-function assertSameMessage(received: JsonText, { header }: Envelope): void {
+function assertSameMessage(received: JsonText, { header }: AnyEnvelope): void {
   const original = receivedMembers(received).header ?? {};
   if (original.sender_id !== header.sender_id || original.message_id !== header.message_id)
     throw new DciError('err.sender_id.invalid', 'sender_id and message_id must be plain strings', { pointer: '/header' });
@@ -110,7 +112,7 @@ function acceptUnsigned(policy: SignaturePolicy): undefined {
 }
 
 /** Cheap checks first; the asymmetric verification comes last. */
-function verifySignature(text: string, verification: Verification): AcceptedSignature {
+function verifySignature(text: string, verification: Verification<AnyEnvelope>): AcceptedSignature {
   const { received, envelope, now, preferredForm } = verification;
   const parsed = parseDciSignature(text);
   const key = findSigner(parsed, envelope.header.sender_id, verification.findKey);
@@ -120,8 +122,8 @@ function verifySignature(text: string, verification: Verification): AcceptedSign
   return { kid: key.kid, dialect: parsed.dialect, form, expires: parsed.expires };
 }
 
-function findSigner(parsed: ParsedSignature, senderId: string, findKey: Verification['findKey']): VerificationKey {
-  const kid = keyIdOf(parsed, senderId);
+function findSigner(parsed: ParsedSignature, senderId: string | undefined, findKey: Verification['findKey']): VerificationKey {
+  const kid = senderId === undefined ? undefined : keyIdOf(parsed, senderId);
   if (kid === undefined) throw invalidSignature('"kidId" does not begin with the sender_id of the header, or names no key');
   const key = findKey(kid);
   if (key === undefined || key.kid !== kid) throw invalidSignature('"kidId" names a key that is not registered for this sender');

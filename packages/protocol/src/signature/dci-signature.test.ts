@@ -148,7 +148,7 @@ const RECEIVED_TEXT = JSON.stringify({ signature: '', message: MESSAGE, header: 
 const RECEIVED = readJson(RECEIVED_TEXT);
 
 function formOf(content: string, received: JsonText = RECEIVED, key: SigningKey = KEY): string | undefined {
-  return findSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey({ ...publicJwk(key) }), received, undefined);
+  return findSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, undefined);
 }
 
 describe('findSignedForm', () => {
@@ -169,7 +169,7 @@ describe('findSignedForm', () => {
   });
 
   it.each(DIGEST_FORMS)('recognises every form when %s is preferred', (preferred) => {
-    const key = importPublicKey({ ...publicJwk(KEY) });
+    const key = importPublicKey(publicJwk(KEY));
     const contents = [canonicalJson(CONTENT), sortedJson(CONTENT), sortedAsciiJson(CONTENT), `{"message":${rawMessage},"header":${rawHeader}}`];
     const forms = contents.map((content) => findSignedForm(parseDciSignature(signContent(content, KEY, TERMS)), key, RECEIVED, preferred));
     expect(forms).toEqual(DIGEST_FORMS);
@@ -177,7 +177,7 @@ describe('findSignedForm', () => {
 
   it('calls a text that fits several forms by the preferred one, else by the first', () => {
     const plain = readJson('{"header":{"a":1},"message":{"b":2}}');
-    const key = importPublicKey({ ...publicJwk(KEY) });
+    const key = importPublicKey(publicJwk(KEY));
     const parsed = parseDciSignature(signContent(plain.text, KEY, TERMS));
     expect(findSignedForm(parsed, key, plain, undefined)).toBe('jcs');
     expect(findSignedForm(parsed, key, plain, 'received')).toBe('received');
@@ -209,7 +209,7 @@ describe('findSignedForm', () => {
       const signingString = `(created): 1700000000\n(expires): 1700000300\ndigest: ${line}`;
       const signature = sign('sha256', Buffer.from(signingString), KEY.key).toString('base64');
       const text = `namespace="dci", kidId="spmis|${KEY.kid}|es256", algorithm="es256", created="1700000000", expires="1700000300", headers="(created) (expires) digest", signature="${signature}"`;
-      return findSignedForm(parseDciSignature(text), importPublicKey({ ...publicJwk(KEY) }), RECEIVED, undefined);
+      return findSignedForm(parseDciSignature(text), importPublicKey(publicJwk(KEY)), RECEIVED, undefined);
     });
     expect(forms).toEqual(['sorted', 'sorted', undefined]);
   });
@@ -237,7 +237,7 @@ describe('signContent', () => {
     const { signature } = parseDciSignature(signContent('content', KEY, TERMS));
     const digest = createHash('sha256').update('content').digest('base64');
     const lines = `(created): 1700000000\n(expires): 1700000300\ndigest: ${digest}`;
-    expect(verifyBytes('ES256', importPublicKey({ ...publicJwk(KEY) }).key, Buffer.from(lines), signature)).toBe(true);
+    expect(verifyBytes('ES256', importPublicKey(publicJwk(KEY)).key, Buffer.from(lines), signature)).toBe(true);
     expect(signature).toHaveLength(64);
   });
 

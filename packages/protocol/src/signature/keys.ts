@@ -22,7 +22,7 @@ export interface SigningKey {
 }
 
 /** A public key as it stands in a JWKS (RFC 7517). */
-export interface PublicJwk {
+export type PublicJwk = {
   readonly kty: string;
   readonly kid: string;
   readonly use: 'sig';
@@ -32,7 +32,7 @@ export interface PublicJwk {
   readonly y?: string;
   readonly n?: string;
   readonly e?: string;
-}
+};
 
 /** What a key is to be called and used for, where the key itself does not say it or says it differently. */
 export interface KeyOptions {
