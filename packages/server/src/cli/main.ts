@@ -1,14 +1,31 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerGenerate } from './generate.ts';
+import { registerKey } from './key.ts';
+import { registerLocation } from './location.ts';
 import { registerMigrate } from './migrate.ts';
 import { CommandFailed, EXIT, printNote, UsageError } from './output.ts';
+import { registerPartnerCommand } from './partner.ts';
+import { registerSearch } from './search.ts';
+import { registerServe } from './serve.ts';
+import { registerToken } from './token.ts';
 
 // The command line: one file a command, each with a function that adds it to the program. A command reads its options,
 // calls a service and prints; it decides nothing that another edge would decide too. Results go to stdout, everything
 // else to stderr; exit status 0 is fine, 1 failed, 2 called in the wrong way.
 
-const COMMANDS: readonly ((program: Command) => void)[] = [registerMigrate, registerDoctor];
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  registerServe,
+  registerMigrate,
+  registerDoctor,
+  registerGenerate,
+  registerPartnerCommand,
+  registerToken,
+  registerKey,
+  registerLocation,
+  registerSearch,
+];
 
 /** Runs one command line (without `node` and the script); resolves to its exit status. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {

@@ -25,3 +25,13 @@ export function openDatabase(connection: pg.ClientConfig, options: { poolSize?: 
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, connection: settings, close: () => db.destroy() };
 }
+
+// Connection lost or refused, server starting or shutting down, too many connections (PostgreSQL appendix A, class 08, 57P, 53300).
+const UNAVAILABLE_CODES = /^(08...|57P0[1-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+
+/** Whether the database could not be reached, as against having refused a statement. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return (typeof code === 'string' && UNAVAILABLE_CODES.test(code)) || /Connection terminated|connection timeout/i.test(error.message);
+}

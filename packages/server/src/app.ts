@@ -1,0 +1,148 @@
+import { type Logger, pino } from 'pino';
+import type { Config } from './config.ts';
+import { openAuditLog } from './disclosure/audit-log.ts';
+import { createQueryDescriber } from './disclosure/query-description.ts';
+import { createGate } from './http/gate.ts';
+import type { HealthParts } from './http/routes/health.ts';
+import { createHttpServer } from './http/server.ts';
+import type { EventLog } from './postgres/event-log.ts';
+import { openConfiguredDatabase } from './postgres/open-database.ts';
+import { BUILT_IN_PROFILES } from './profiles/index.ts';
+import type { Profile } from './profiles/profile.ts';
+import { openReader } from './registry/reader.ts';
+import { reconcileProfile } from './registry/reconcile.ts';
+import { createSearchService } from './services/answer-search.ts';
+import { createAnswerWriter } from './services/answer-writer.ts';
+import { createTokenIssuer } from './services/issue-token.ts';
+import { createPublishedLocations } from './services/locations.ts';
+import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
+import { createRateLimiter } from './services/rate-limit.ts';
+import { openSealer } from './services/sealer.ts';
+import { openSigningKeys, type SigningKeys } from './services/signing-keys.ts';
+import { createSignInLimit } from './services/sign-in-limit.ts';
+import { createTokenVerifier } from './services/verify-token.ts';
+import { purgeSeenMessages } from './store/audit.ts';
+import type { Database } from './store/database.ts';
+import { findSchemaDifference } from './store/migrate.ts';
+import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
+
+/** A running server. */
+export interface App {
+  /** Where it listens, e.g. `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly basePath: string;
+  /** Ends gracefully: no new requests, those under way are answered, then everything opened is closed. */
+  close(): Promise<void>;
+}
+
+export interface AppOverrides {
+  readonly profiles?: readonly Profile[];
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  readonly log?: Logger;
+}
+
+const TICK_MS = 30_000;
+const PURGE_BATCH = 10_000;
+
+/** Opens everything in order and listens. Whatever was opened is closed again where a later part fails. */
+export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config) } = overrides;
+  const opened: (() => Promise<void> | void)[] = [];
+  const closing = <T extends { close(): Promise<void> | void }>(part: T): T => {
+    opened.unshift(() => part.close());
+    return part;
+  };
+  const closeAll = async (): Promise<void> => {
+    for (const close of opened.splice(0)) await close();
+  };
+  try {
+    const { database, embedded } = closing(await openConfiguredDatabase(config, plainLog(log)));
+    await embedded?.claimServer(`${config.host}:${config.port}`);
+    for (const profile of profiles) await reconcileProfile(database, profile);
+    const sealer = openSealer(config, (text) => log.warn(text));
+    const signingKeys = closing(await openSigningKeys(database.db, { ...config, sealer, now, log }));
+    const directory = closing(await openPartnerDirectory(database, log));
+    const limiter = createRateLimiter(database.db, { now });
+    const reader = closing(openReader(database, config));
+    const audit = closing(openAuditLog(database.pool));
+    const ticker = closing(startTicker({ pool: database.pool, tasks: PERIODIC_TASKS, everyMs: TICK_MS, log }));
+    const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys, now }), limiter });
+    const answers = createAnswerWriter({ ...config, activeKey: signingKeys.active, now });
+    const search = createSearchService({
+      ...config,
+      reception: { ...config, now, digestForms: new Map(), log },
+      profiles,
+      reader,
+      audit,
+      answers,
+      describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
+      cursorKey: sealer.deriveKey('cursor'),
+      charge: gate.charge,
+    });
+    const http = closing(
+      await createHttpServer({
+        ...config,
+        profiles,
+        gate,
+        search,
+        answers,
+        token: { issuer: createTokenIssuer({ ...config, directory, signingKeys, now }), limit: createSignInLimit(limiter) },
+        wellKnown: { signingKeys, locations: createPublishedLocations(database.db, { now }) },
+        health: describeHealth({ database, signingKeys, directory, ticker }),
+        now,
+        log,
+      }),
+    );
+    const url = await http.listen({ host: config.host, port: config.port });
+    if (directory.countActive() === 0) log.warn(NOBODY_GETS_IN);
+    return { url, basePath: config.basePath, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+const PERIODIC_TASKS: readonly PeriodicTask[] = [
+  {
+    name: 'purge seen messages',
+    run: async (pool) => {
+      while ((await purgeSeenMessages(pool, PURGE_BATCH)) === PURGE_BATCH);
+    },
+  },
+];
+
+const NOBODY_GETS_IN = 'no active partner is registered, so nobody gets in: register one with "dci partner add"';
+
+interface HealthSources {
+  readonly database: Database;
+  readonly signingKeys: SigningKeys;
+  readonly directory: PartnerDirectory;
+  readonly ticker: Ticker;
+}
+
+function describeHealth({ database, signingKeys, directory, ticker }: HealthSources): HealthParts {
+  return {
+    checks: {
+      database: async () => {
+        await database.pool.query('select 1');
+        return undefined;
+      },
+      migrations: async () => {
+        const { pending, unknown } = await findSchemaDifference(database.db);
+        return pending.length + unknown.length === 0 ? undefined : `pending: ${pending.join(', ')}; unknown: ${unknown.join(', ')}`;
+      },
+      key: async () => (signingKeys.jwks().keys.some(({ kid }) => kid === signingKeys.active().kid) ? undefined : 'the active key is not published'),
+      worker: async () => ticker.findTrouble(),
+    },
+    warnings: () => (directory.countActive() === 0 ? [NOBODY_GETS_IN] : []),
+  };
+}
+
+function createLog(config: Config): Logger {
+  return pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+}
+
+function plainLog(log: Logger): EventLog {
+  return { info: (text) => log.info(text), warn: (text) => log.warn(text) };
+}

@@ -1,0 +1,99 @@
+import { DciError } from '@dci/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { PartnerLimits } from '../store/partners.ts';
+import { type RateDecision, type RateLimiter, rateLimitHeaders } from '../services/rate-limit.ts';
+import type { Sender } from '../services/receive-message.ts';
+import type { TokenVerifier } from '../services/verify-token.ts';
+import { HttpRefusal } from './error-response.ts';
+
+/**
+ * What a request must pass before its body is read, cheapest first: size and content type, the address's limit, the
+ * bearer token, the scope of the route, the partner's limit.
+ */
+export interface Gate {
+  /** Passes or throws; leaves the sender for the handler. */
+  check(request: FastifyRequest, reply: FastifyReply, route: { readonly scope: string; readonly registry: string | undefined }): Promise<void>;
+  /** Who passed `check` with this request. */
+  senderOf(request: FastifyRequest): Sender | undefined;
+  /** Takes further points of the partner's limit, for messages that cost more than one. */
+  charge(sender: Sender, points: number): Promise<void>;
+}
+
+export interface GateParts {
+  readonly tokens: TokenVerifier;
+  readonly limiter: RateLimiter;
+  readonly addressLimitPerMinute: number;
+  readonly partnerLimitPerMinute: number;
+  readonly maxBodyBytes: number;
+}
+
+const WINDOW_SECONDS = 60;
+
+export function createGate(parts: GateParts): Gate {
+  const senders = new WeakMap<FastifyRequest, Sender>();
+
+  async function check(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    route: { readonly scope: string; readonly registry: string | undefined },
+  ): Promise<void> {
+    checkBodyHeaders(request, parts.maxBodyBytes);
+    const address = parts.limiter.consume(`address ${request.ip}`, 1, { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS });
+    const ofAddress = address instanceof Promise ? await address : address;
+    if (!ofAddress.allowed) refuseRate(ofAddress, reply, 'too many requests from this address');
+    const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
+    const sender: Sender = { partner, scopes, remoteAddress: request.ip };
+    senders.set(request, sender);
+    if (!scopes.has(route.scope) || !partner.scopes.has(route.scope))
+      throw new DciError('err.request.forbidden', `the access token does not carry the scope ${route.scope}`);
+    if (route.registry !== undefined && !partner.registries.has(route.registry))
+      throw new DciError('err.request.forbidden', 'this registry is not open to you');
+    const decision = await consume(sender, 1);
+    reply.headers(rateLimitHeaders(decision));
+    if (!decision.allowed) refuseRate(decision, reply, 'too many requests; the limit of this partner is spent');
+  }
+
+  async function consume({ partner }: Sender, points: number): Promise<RateDecision> {
+    const decision = parts.limiter.consume(`partner ${partner.id}`, points, {
+      limit: pointsPerMinute(partner.limits),
+      windowSeconds: WINDOW_SECONDS,
+    });
+    return decision instanceof Promise ? await decision : decision;
+  }
+
+  function pointsPerMinute(limits: PartnerLimits): number {
+    return limits.pointsPerMinute ?? parts.partnerLimitPerMinute;
+  }
+
+  return {
+    check,
+    senderOf: (request) => senders.get(request),
+    async charge(sender, points) {
+      const decision = await consume(sender, points);
+      if (!decision.allowed)
+        throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', 'the message holds more items than the limit of this partner leaves; send fewer, or later', {
+          'retry-after': String(decision.resetSeconds),
+          ...rateLimitHeaders(decision),
+        });
+    },
+  };
+}
+
+function refuseRate(decision: RateDecision, reply: FastifyReply, text: string): never {
+  reply.headers(rateLimitHeaders(decision));
+  throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', text, {
+    'retry-after': String(decision.resetSeconds),
+  });
+}
+
+function checkBodyHeaders(request: FastifyRequest, maxBodyBytes: number): void {
+  const length = request.headers['content-length'];
+  if (length !== undefined && Number(length) > maxBodyBytes)
+    throw new HttpRefusal(413, 'err.request.bad', 'payload_too_large', `a message may have at most ${maxBodyBytes} bytes`);
+  const type = request.headers['content-type'];
+  if (type === undefined || !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
+    throw new HttpRefusal(415, 'err.request.bad', 'unsupported_media_type', 'send the message as application/json in UTF-8');
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new HttpRefusal(415, 'err.request.bad', 'unsupported_media_type', 'send the message without content-encoding');
+}

@@ -1,0 +1,69 @@
+import { CallbackHeader, RequestHeader, SearchRequest, SearchResponse } from '@dci/protocol';
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifySchema } from 'fastify';
+import { Type } from 'typebox';
+import type { Profile } from '../profiles/profile.ts';
+
+/** What the API's page says. Messages are described by the very schemas that read and write them. */
+export function openApiDocument(): FastifyDynamicSwaggerOptions {
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'DCI server',
+        description:
+          'Registry interfaces of the Digital Convergence Initiative (SPDCI) 1.0.0. Messages are signed envelopes; get a token at oauth2/client/token first.',
+        version: '0.1.0',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      tags: [
+        { name: 'search', description: 'Search a registry' },
+        { name: 'authorization', description: 'Access tokens' },
+        { name: 'well-known', description: 'Public keys and places' },
+      ],
+    },
+  };
+}
+
+const Signature = Type.Optional(
+  Type.String({ description: 'Signature over {header, message}: namespace="dci", kidId="…", algorithm="…", created="…", expires="…", headers="(created) (expires) digest", signature="…"' }),
+);
+const Errors = Type.Array(Type.Object({ code: Type.String(), message: Type.String(), pointer: Type.Optional(Type.String()) }));
+const ErrorMember = Type.Object({ code: Type.String(), message: Type.String() });
+
+const SignedRefusal = Type.Object({ signature: Signature, header: CallbackHeader, errors: Errors, error: ErrorMember });
+const PlainRefusal = Type.Object({
+  errors: Errors,
+  message: Type.Object({
+    ack_status: Type.Literal('ERR'),
+    timestamp: Type.String({ format: 'date-time' }),
+    correlation_id: Type.String(),
+    error: ErrorMember,
+  }),
+});
+
+export function searchDocumentation(mounted: Profile | undefined): FastifySchema {
+  const where = mounted === undefined ? 'the registry that each item names in reg_type, or the default one' : `the registry "${mounted.registry}"`;
+  return {
+    tags: ['search'],
+    summary: `Search ${where}`,
+    description: 'Query types: idtype-value, predicate, expression. An item that cannot be served is refused by its reason code; the others are answered.',
+    security: [{ bearer: [] }],
+    body: Type.Object({ signature: Signature, header: RequestHeader, message: SearchRequest }),
+    response: {
+      200: describe('A signed envelope; without message where the header was refused', Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(SearchResponse) })),
+      400: describe('The message cannot be understood', SignedRefusal),
+      401: describe('No valid token, or no valid signature', PlainRefusal),
+      403: describe('Not open to this partner', PlainRefusal),
+      413: describe('The message is too large', SignedRefusal),
+      415: describe('Not application/json', SignedRefusal),
+      429: describe('The limit is spent; see Retry-After', SignedRefusal),
+      503: describe('Cannot answer now; see Retry-After', SignedRefusal),
+    },
+  } as FastifySchema;
+}
+
+function describe<T extends object>(description: string, schema: T): T & { description: string } {
+  return { ...schema, description };
+}

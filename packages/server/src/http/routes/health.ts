@@ -1,0 +1,26 @@
+import type {} from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+
+/** What readiness is made of; each check says what is wrong in words an operator can act on, or undefined. */
+export type HealthChecks = Readonly<Record<string, () => Promise<string | undefined>>>;
+
+export interface HealthParts {
+  readonly checks: HealthChecks;
+  /** What works and should not stay so: no partner registered, insecure settings. */
+  readonly warnings: () => readonly string[];
+}
+
+/** `/health/live`: the process answers. `/health/ready`: it can serve; 503 names what it lacks. */
+export function registerHealthRoutes(app: FastifyInstance, { checks, warnings }: HealthParts): void {
+  app.get('/health/live', { schema: { hide: true } }, async (_request, reply) => reply.send({ status: 'live' }));
+  app.get('/health/ready', { schema: { hide: true } }, async (_request, reply) => {
+    const results = await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => [name, (await check().catch(() => 'the check failed')) ?? 'ok'] as const),
+    );
+    const ready = results.every(([, result]) => result === 'ok');
+    return reply
+      .code(ready ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status: ready ? 'ready' : 'not ready', checks: Object.fromEntries(results), warnings: warnings() });
+  });
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type HeaderReasonCode,
+  type RequestStatus,
+  type SigningKey,
+  signContent,
+  signedContent,
+  writeCallbackHeader,
+  type WrittenCallbackHeader,
+  writeSignedEnvelope,
+} from '@dci/protocol';
+
+/** What differs from answer to answer in its header. */
+export interface AnswerHeader {
+  readonly action: string;
+  readonly receiverId: string;
+  readonly status: RequestStatus;
+  readonly reasonCode?: HeaderReasonCode;
+  readonly reasonMessage?: string;
+  readonly totalCount: number;
+  readonly completedCount: number;
+}
+
+/** Writes what this server sends: every envelope is signed by the active key, or it is not written. */
+export interface AnswerWriter {
+  /** `messageText`: canonical JSON; absent where the header says it all. */
+  write(header: AnswerHeader, messageText?: string): string;
+  /** A signed header with a refusal beside it, the form of refusals on the sync paths. */
+  writeRefusal(header: AnswerHeader, refusal: { readonly errors: readonly object[]; readonly error: object }): string;
+}
+
+export interface AnswerWriterParts {
+  readonly senderId: string;
+  readonly activeKey: () => SigningKey;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+// Long enough for slow links and clocks that differ, short enough for a stolen answer to be worthless the same day.
+export const SIGNATURE_LIFETIME_SECONDS = 600;
+
+export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterParts): AnswerWriter {
+  function headerText(header: AnswerHeader): string {
+    const wire: WrittenCallbackHeader = {
+      message_id: randomUUID(),
+      message_ts: new Date(now()).toISOString(),
+      action: header.action,
+      status: header.status,
+      ...(header.reasonCode === undefined ? {} : { status_reason_code: header.reasonCode }),
+      ...(header.reasonMessage === undefined ? {} : { status_reason_message: header.reasonMessage }),
+      total_count: header.totalCount,
+      completed_count: header.completedCount,
+      sender_id: senderId,
+      receiver_id: header.receiverId,
+    };
+    return writeCallbackHeader(wire);
+  }
+
+  function sign(content: string): string {
+    const created = Math.floor(now() / 1000);
+    return signContent(content, activeKey(), { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS });
+  }
+
+  return {
+    write(header, messageText) {
+      const text = headerText(header);
+      return writeSignedEnvelope({ headerText: text, messageText, signature: sign(signedContent(text, messageText)) });
+    },
+    writeRefusal(header, refusal) {
+      const text = headerText(header);
+      const signature = JSON.stringify(sign(signedContent(text)));
+      return `{"error":${JSON.stringify(refusal.error)},"errors":${JSON.stringify(refusal.errors)},"header":${text},"signature":${signature}}`;
+    },
+  };
+}

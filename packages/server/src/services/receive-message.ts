@@ -1,0 +1,125 @@
+import {
+  DciError,
+  type DigestForm,
+  type Envelope,
+  type JsonText,
+  normaliseLeniently,
+  parseEnvelope,
+  readJson,
+  type VerifiedMessage,
+  verifyMessage,
+} from '@dci/protocol';
+import type { Partner } from '../store/partners.ts';
+
+/**
+ * From bytes to a verified message, in the order of the checks: JSON, envelope, who it is for and from, signature,
+ * encryption; then the faults of a header, which are judged only once the signature is known to be good.
+ */
+
+/** Who sends, as far as the bearer token says. */
+export interface Sender {
+  readonly partner: Partner;
+  readonly scopes: ReadonlySet<string>;
+  readonly remoteAddress: string;
+}
+
+export interface Reception {
+  /** Our name: what `receiver_id` must be where it is given. */
+  readonly senderId: string;
+  readonly clockToleranceSeconds: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** How each partner's last good signature had been serialised; tried first the next time. */
+  readonly digestForms: Map<string, DigestForm>;
+  readonly log: { info(fields: object, text: string): void };
+}
+
+const SPOKEN_VERSION = '1.0.0';
+
+// Repeated in the published samples within one predicate; the lenient reader keeps all of them.
+const REPEATED_IN_LENIENT_MODE: ReadonlySet<string> = new Set(['condition']);
+
+/** Throws `err.*` where the message cannot be taken at all. */
+export function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): VerifiedMessage {
+  const { partner } = sender;
+  const received = readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
+  const envelope = parseEnvelope(partner.lenient ? normalise(reception, partner, received) : received.value);
+  checkAddressees(reception, partner, envelope);
+  const message = verifyMessage({
+    received,
+    envelope,
+    policy: partner.signaturePolicy,
+    findKey: (kid) => partner.keys.get(kid),
+    now: Math.floor(reception.now() / 1000),
+    preferredForm: reception.digestForms.get(partner.id),
+  });
+  if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
+  if (message.header.is_msg_encrypted === true)
+    throw new DciError('err.encryption.invalid', 'encrypted messages are not served; send the message in clear over TLS', {
+      pointer: '/header/is_msg_encrypted',
+    });
+  return message;
+}
+
+function normalise(reception: Reception, partner: Partner, received: JsonText): unknown {
+  const { value, changes } = normaliseLeniently(received.value, { now: new Date(reception.now()).toISOString() });
+  if (changes.length > 0) reception.log.info({ partner: partner.senderId, changes }, 'message normalised');
+  return value;
+}
+
+function checkAddressees(reception: Reception, partner: Partner, { header }: Envelope): void {
+  if (header.receiver_id !== undefined && header.receiver_id !== reception.senderId)
+    throw new DciError('err.receiver_id.invalid', `this server is "${reception.senderId}"; the message is for another receiver`, {
+      pointer: '/header/receiver_id',
+    });
+  if (header.sender_id !== partner.senderId)
+    throw new DciError('err.sender_id.invalid', 'sender_id is not the partner to whom the access token was issued', {
+      pointer: '/header/sender_id',
+    });
+}
+
+/** What the header of a message must agree with. */
+export interface HeaderExpectation {
+  readonly action: string;
+  /** Number of items in the message; undefined where there is no list to count. */
+  readonly items: number | undefined;
+  readonly maxItems: number;
+}
+
+/** Throws the `rjct.*` code of the first fault of the header. */
+export function checkHeader(reception: Reception, { header }: VerifiedMessage, expected: HeaderExpectation): void {
+  if (header.action !== expected.action)
+    throw new DciError(KNOWN_ACTIONS.has(header.action) ? 'rjct.action.invalid' : 'rjct.action.not_supported', `this path takes the action "${expected.action}"`, {
+      pointer: '/header/action',
+    });
+  if (header.version !== undefined && header.version !== SPOKEN_VERSION)
+    throw new DciError('rjct.version.invalid', `version ${SPOKEN_VERSION} is spoken here`, { pointer: '/header/version' });
+  const age = Math.abs(reception.now() - Date.parse(header.message_ts)) / 1000;
+  if (!(age <= reception.clockToleranceSeconds))
+    throw new DciError(
+      'rjct.message_ts.invalid',
+      `message_ts must lie within ${reception.clockToleranceSeconds} s of our time, ${new Date(reception.now()).toISOString()}`,
+      { pointer: '/header/message_ts' },
+    );
+  if (expected.items === undefined) return;
+  if (header.total_count !== expected.items)
+    throw new DciError('rjct.total_count.invalid', `total_count must be the number of items, ${expected.items}`, {
+      pointer: '/header/total_count',
+    });
+  if (expected.items > expected.maxItems)
+    throw new DciError('rjct.total_count.limit_exceeded', `at most ${expected.maxItems} items are taken in one message`, {
+      pointer: '/header/total_count',
+    });
+}
+
+const KNOWN_ACTIONS: ReadonlySet<string> = new Set([
+  'search',
+  'on-search',
+  'subscribe',
+  'on-subscribe',
+  'unsubscribe',
+  'on-unsubscribe',
+  'txn-status',
+  'txn-on-status',
+  'notify',
+]);
