@@ -25,12 +25,12 @@ export function planSearch(criteria: SearchCriteria, context: SearchContext): Se
 
 function beginPlan(criteria: SearchCriteria, context: SearchContext): SearchPlan {
   const query = readQuery(criteria, context.limits, context.pointer);
-  const { recordType, entity, spoken } = resolveSubject(query, criteria, context);
+  const subject = resolveSubject(query, criteria, context);
   return {
     profile: context.profile,
-    recordType,
-    entity,
-    filter: bindFilter(query.condition, spoken, context),
+    recordType: subject.recordType,
+    entity: subject.entity,
+    filter: bindFilter(query.condition, subject, context),
     sort: [],
     page: { size: context.limits.defaultPageSize, number: 1 },
     maxMatches: context.limits.maxMatches,

@@ -1,4 +1,4 @@
-import { findIdentifierType, getRecordType } from '../../profiles/index.ts';
+import { findIdentifierType } from '../../profiles/index.ts';
 import type { Attribute, IdentifierType, Operator, RecordType } from '../../profiles/profile.ts';
 import { type Coerced, coerceBoolean, coerceText, coerceValue } from '../coerce.ts';
 import { type Comparison, joinFilters } from '../filter-tree.ts';
@@ -8,48 +8,66 @@ import { childPointer } from '../read-query/json.ts';
 import type { Condition, IdentifierTerm, Term } from '../read-query/query.ts';
 import { criteriaRefusal, filterRefusal } from '../refusal.ts';
 import type { SearchContext } from '../search-context.ts';
+import type { Subject } from './resolve-subject.ts';
 
 /**
  * Binds the conditions of a query to fields of the profile: names resolved, values in the fields' types, operators among
  * those the field has, fields among those the partner may read. `ne`, `nin` and `exists: false` become the negation of
  * their opposites: a record that lacks the attribute is not equal to anything.
  */
-export function bindFilter(condition: Condition, spoken: readonly RecordType[], context: SearchContext): Filter {
+export function bindFilter(condition: Condition, subject: Subject, context: SearchContext): Filter {
   switch (condition.kind) {
     case 'and':
     case 'or':
-      return { kind: condition.kind, terms: condition.terms.map((term) => bindFilter(term, spoken, context)) };
+      return { kind: condition.kind, terms: condition.terms.map((term) => bindFilter(term, subject, context)) };
     case 'not':
-      return negate(bindFilter(condition.term, spoken, context));
+      return negate(bindFilter(condition.term, subject, context));
     case 'identifier':
-      return bindIdentifierValue(condition, spoken, context);
+      return bindIdentifierValue(condition, subject, context);
     case 'term':
-      return bindTerm(condition, spoken, context);
+      return bindTerm(condition, subject, context);
   }
+}
+
+/**
+ * An identifier type that several record types carry is, unless the query says what it is about, that of the record type
+ * for which it is declared first.
+ */
+function findSpokenField(name: string, { about, spoken }: Subject, { profile }: SearchContext): Field | undefined {
+  const field = findField(profile, spoken, name);
+  if (field?.kind !== 'identifier' || about !== undefined) return field;
+  const identifierType = findIdentifierType(profile, name);
+  const recordType = spoken.find((one) => one.name === identifierType?.recordType);
+  return identifierType && recordType ? { kind: 'identifier', recordType, identifierType } : field;
 }
 
 function negate(term: Filter): Filter {
   return { kind: 'not', term };
 }
 
-function bindIdentifierValue(term: IdentifierTerm, spoken: readonly RecordType[], context: SearchContext): Filter {
-  const found = findSpokenIdentifier(term.type, spoken, context);
-  if (found === undefined) throw criteriaRefusal('the identifier type is not known here', term.typePointer);
-  assertOpen({ kind: 'identifier', ...found }, context, term.typePointer);
-  const value = coerceText(term.value, found.identifierType.code, term.valuePointer);
-  return compareIdentifier(found, 'eq', [value], term.valuePointer, context);
+/** A group is found by its own identifier and, where its members carry the type as well, by a member's. */
+function bindIdentifierValue(term: IdentifierTerm, subject: Subject, context: SearchContext): Filter {
+  const carriers = listCarriers(term.type, subject, context);
+  if (carriers.length === 0) throw criteriaRefusal('the identifier type is not known here', term.typePointer);
+  const open = carriers.filter(({ recordType, identifierType }) => context.mayUse(recordType, identifierType));
+  if (open.length === 0) throw filterRefusal('the identifier type is not open to you', term.typePointer);
+  return joinFilters(
+    'or',
+    open.map((field) => compareIdentifier(field, 'eq', [coerceText(term.value, field.identifierType.code, term.valuePointer)], term.valuePointer)),
+  );
 }
 
-function findSpokenIdentifier(name: string, spoken: readonly RecordType[], { profile }: SearchContext): IdentifierField | undefined {
-  for (const recordType of spoken) {
+function listCarriers(name: string, { spoken }: Subject, { profile }: SearchContext): readonly IdentifierField[] {
+  const carriers = spoken.flatMap((recordType) => {
     const identifierType = findIdentifierType(profile, name, recordType.name);
-    if (identifierType !== undefined) return { recordType, identifierType };
-  }
-  return undefined;
+    return identifierType === undefined ? [] : [{ recordType, identifierType }];
+  });
+  const [first] = carriers;
+  return carriers.filter(({ recordType }) => recordType === first?.recordType || recordType.name === first?.recordType.members?.recordType);
 }
 
-function bindTerm(term: Term, spoken: readonly RecordType[], context: SearchContext): Filter {
-  const field = findField(context.profile, spoken, term.name);
+function bindTerm(term: Term, subject: Subject, context: SearchContext): Filter {
+  const field = findSpokenField(term.name, subject, context);
   if (field === undefined) throw filterRefusal('the attribute is not known here', term.namePointer);
   assertOpen(field, context, term.namePointer);
   switch (term.operator) {
@@ -137,30 +155,18 @@ function bindIdentifier(field: IdentifierField, term: Term, context: SearchConte
   const pointer = term.valuePointer;
   switch (term.operator) {
     case 'eq':
-      return compareIdentifier(field, 'eq', [coerceText(term.value, code, pointer)], pointer, context);
+      return compareIdentifier(field, 'eq', [coerceText(term.value, code, pointer)], pointer);
     case 'in': {
       const values = readList(term, context).map((value, index) => coerceText(value, code, childPointer(pointer, index)));
-      return compareIdentifier(field, 'in', [...new Set(values)], pointer, context);
+      return compareIdentifier(field, 'in', [...new Set(values)], pointer);
     }
     case 'exists':
-      return withExistence(coerceBoolean(term.value, 'exists', pointer), compareIdentifier(field, 'exists', [], pointer, context));
+      return withExistence(coerceBoolean(term.value, 'exists', pointer), compareIdentifier(field, 'exists', [], pointer));
     default:
       throw filterRefusal('an identifier can be compared by eq, ne, in, nin, exists', pointer);
   }
 }
 
-/** A group has its own identifiers; where its members carry the type as well, it is found by theirs too. */
-function compareIdentifier(
-  { recordType, identifierType }: IdentifierField,
-  operator: 'eq' | 'in' | 'exists',
-  values: readonly string[],
-  pointer: string,
-  context: SearchContext,
-): Filter {
-  const { code: type } = identifierType;
-  const own: Filter = { kind: 'identifier', recordType, type, operator, values, pointer };
-  const memberType = recordType.members && getRecordType(context.profile, recordType.members.recordType);
-  const ofMembers = memberType && findIdentifierType(context.profile, type, memberType.name);
-  if (memberType === undefined || ofMembers === undefined || !context.mayUse(memberType, ofMembers)) return own;
-  return { kind: 'or', terms: [own, { ...own, recordType: memberType, type: ofMembers.code }] };
+function compareIdentifier(field: IdentifierField, operator: 'eq' | 'in' | 'exists', values: readonly string[], pointer: string): Filter {
+  return { kind: 'identifier', recordType: field.recordType, type: field.identifierType.code, operator, values, pointer };
 }

@@ -12,7 +12,10 @@ interface EntityOfType {
   readonly entity: Entity;
 }
 
+/** What is answered, and what the criteria speak of. */
 export interface Subject extends EntityOfType {
+  /** The record type the query is about, where that is told. */
+  readonly about?: RecordType;
   /** Record types whose fields the criteria may name: first the one the query is about, then the answer's, then those bound to it. */
   readonly spoken: readonly RecordType[];
 }
@@ -35,7 +38,8 @@ export function resolveSubject(query: Query, criteria: SearchCriteria, context: 
   if (about !== undefined && !reachable.includes(about)) {
     throw criteriaRefusal('the query is about records that the entity asked for is not bound to', context.pointer);
   }
-  return { ...answer, spoken: about === undefined ? reachable : [about, ...reachable.filter((recordType) => recordType !== about)] };
+  if (about === undefined) return { ...answer, spoken: reachable };
+  return { ...answer, about, spoken: [about, ...reachable.filter((recordType) => recordType !== about)] };
 }
 
 function assertRegistry(name: string | undefined, context: SearchContext): void {
