@@ -14,7 +14,7 @@ export function checkSamples(samples: readonly Sample[], keys: readonly JsonWebK
 }
 
 function readFloorRecords(body: string): readonly unknown[] {
-  return JSON.parse(body).reg_records;
+  return (JSON.parse(body) as { reg_records: unknown[] }).reg_records;
 }
 
 function readSignedRecords(body: string, keys: readonly JsonWebKey[]): readonly unknown[] {

@@ -12,27 +12,26 @@ export interface Child<Order, Outcome> {
 type Reply<Outcome> = { readonly outcome: Outcome } | { readonly failure: string };
 
 /** In the child: carries out the orders of the bench. */
-export function serveOrders<Order, Outcome>(carryOut: (order: Order) => Promise<Outcome>): void {
-  process.on('message', async (order: Order) => {
-    try {
-      process.send?.({ outcome: await carryOut(order) });
-    } catch (error) {
-      process.send?.({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    }
+export function serveOrders(carryOut: (order: unknown) => Promise<object>): void {
+  process.on('message', (order) => {
+    void carryOut(order).then(
+      (outcome) => process.send?.({ outcome }),
+      (error: unknown) => process.send?.({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    );
   });
   process.on('disconnect', () => process.exit(0));
 }
 
 /** In the bench: starts `file`, a module of this folder. */
-export function startChild<Order, Outcome>(file: string): Child<Order, Outcome> {
+export function startChild<Order extends object, Outcome>(file: string): Child<Order, Outcome> {
   const process = fork(new URL(file, import.meta.url), { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return {
-    ask: (order) => ask<Order, Outcome>(process, file, order),
+    ask: (order) => ask<Outcome>(process, file, order),
     stop: () => stopProcess(process),
   };
 }
 
-function ask<Order, Outcome>(process: ChildProcess, file: string, order: Order): Promise<Outcome> {
+function ask<Outcome>(process: ChildProcess, file: string, order: object): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const ended = (code: number | null): void => reject(new Error(`${file} ended with ${code}`));
     process.once('exit', ended);
@@ -41,7 +40,7 @@ function ask<Order, Outcome>(process: ChildProcess, file: string, order: Order):
       if ('outcome' in reply) resolve(reply.outcome);
       else reject(new Error(reply.failure));
     });
-    process.send(order as object);
+    process.send(order);
   });
 }
 

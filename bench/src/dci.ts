@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { stopProcess } from './child.ts';
 
@@ -60,12 +59,19 @@ async function readOutput(command: ChildProcess, args: readonly string[]): Promi
   command.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8');
   });
-  const [status] = await once(command, 'close');
+  const status = await endOf(command);
   if (status !== 0) throw new Error(`dci ${args.join(' ')} failed:\n${said}`);
   return printed;
 }
 
 async function assertFine(command: ChildProcess, args: readonly string[]): Promise<void> {
-  const [status] = await once(command, 'exit');
+  const status = await endOf(command);
   if (status !== 0) throw new Error(`dci ${args.join(' ')} failed with ${status}`);
+}
+
+function endOf(command: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    command.once('close', resolve);
+    command.once('error', reject);
+  });
 }

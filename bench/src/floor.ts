@@ -47,7 +47,9 @@ async function serveFloor({ connection, lookUp, lookUps }: FloorOrder): Promise<
 
   async function read(statement: Statement, values: unknown[]): Promise<Row[]> {
     turn = (turn + 1) % CLIENTS;
-    const { rows } = (await clients[turn]?.query<(string | null)[]>({ ...statement, values, types: AS_TEXT, rowMode: 'array' })) ?? { rows: [] };
+    const { rows } = (await clients[turn]?.query<(string | null)[]>({ ...statement, values, types: AS_TEXT, rowMode: 'array' })) ?? {
+      rows: [],
+    };
     return rows;
   }
 
@@ -61,8 +63,8 @@ async function serveFloor({ connection, lookUp, lookUps }: FloorOrder): Promise<
   }
 
   const server = createServer(async (request, response) => {
-    const { status, text } = await answer(JSON.parse(await readBody(request))).then(
-      (text) => ({ status: 200, text }),
+    const { status, text } = await answer(readMessage(await readBody(request))).then(
+      (found) => ({ status: 200, text: found }),
       (error: unknown) => ({ status: 500, text: String(error) }),
     );
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
@@ -75,6 +77,10 @@ async function openClient(connection: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client({ ...connection, pipeline: true });
   await client.connect();
   return client;
+}
+
+function readMessage(body: string): SearchMessage {
+  return JSON.parse(body) as SearchMessage;
 }
 
 function writePerson(row: Row): string {
@@ -90,4 +96,4 @@ function readBody(request: IncomingMessage): Promise<string> {
   });
 }
 
-serveOrders(serveFloor);
+serveOrders((order) => serveFloor(order as FloorOrder));

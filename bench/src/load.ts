@@ -33,4 +33,4 @@ async function measure(order: LoadOrder): Promise<Measured> {
   return { requests, seconds, latencies, samples: samples.length };
 }
 
-serveOrders(measure);
+serveOrders((order) => measure(order as LoadOrder));

@@ -29,7 +29,9 @@ export function writeShots(traffic: Traffic, identifiers: readonly Identifier[],
 /** One after another from a random place, so that a batch does not ask for the same one twice. */
 function choose(identifiers: readonly Identifier[], count: number): Identifier[] {
   const start = randomInt(identifiers.length);
-  return Array.from({ length: count }, (_, index) => identifiers[(start + index) % identifiers.length]).filter((found) => found !== undefined);
+  return Array.from({ length: count }, (_, index) => identifiers[(start + index) % identifiers.length]).filter(
+    (found) => found !== undefined,
+  );
 }
 
 function writeShot(traffic: Traffic, signingKey: SigningKey | undefined, asked: readonly Identifier[]): Shot {

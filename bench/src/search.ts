@@ -45,8 +45,8 @@ const SPARE = 1.5;
 const FIRST_GUESS = 6_000;
 
 export async function benchSearch(options: SearchBenchOptions, say: (text: string) => void): Promise<SearchBench> {
-  const opened: (() => Promise<unknown> | unknown)[] = [];
-  const closing = <T>(part: T, close: (part: T) => Promise<unknown> | unknown): T => {
+  const opened: (() => Promise<void> | void)[] = [];
+  const closing = <T>(part: T, close: (part: T) => Promise<void> | void): T => {
     opened.unshift(() => close(part));
     return part;
   };
@@ -57,7 +57,7 @@ export async function benchSearch(options: SearchBenchOptions, say: (text: strin
   }
 }
 
-type Closing = <T>(part: T, close: (part: T) => Promise<unknown> | unknown) => T;
+type Closing = <T>(part: T, close: (part: T) => Promise<void> | void) => T;
 
 async function runSearchBench(options: SearchBenchOptions, closing: Closing, say: (text: string) => void): Promise<SearchBench> {
   const { persons, seed } = options;
@@ -72,7 +72,10 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
   });
   await prepareDatabase(environment, { folder, registry: REGISTRY, persons, seed }, say);
 
-  const database = closing(await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }), (opened) => opened.close());
+  const database = closing(
+    await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }),
+    (opened) => opened.close(),
+  );
   const identifiers = await chooseIdentifiers(database.database.pool);
   const machine = await describeMachine(database);
   const partner = await registerPartner(environment, REGISTRY, key, 'required');
@@ -89,7 +92,8 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
     floor: (order) => load.ask({ ...order, port: floorPort }),
     server: (order) => load.ask({ ...order, port: server.port, answerKeys }),
   };
-  const compareTraffic = (name: string, traffic: Traffic): Promise<Comparison> => runPairs(targets, { name, traffic, identifiers, options, say });
+  const compareTraffic = (name: string, traffic: Traffic): Promise<Comparison> =>
+    runPairs(targets, { name, traffic, identifiers, options, say });
   return {
     options,
     machine,

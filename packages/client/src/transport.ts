@@ -40,7 +40,7 @@ export function createTransport({ fetch, timeoutMs, maxAnswerBytes }: TransportS
 async function readBounded(response: Response, most: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     length += chunk.length;
     // Leaving the loop cancels the rest.
     if (length > most) throw new DciAnswerError(`the answer of ${response.url} is larger than ${most} bytes`);

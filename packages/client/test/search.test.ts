@@ -5,7 +5,10 @@ import { CREDENTIALS, REGISTRY_ID, type Registry, refuse, startRegistry, verifyR
 
 const PARTNER_KEY = generateSigningKey('EdDSA');
 const BY_ID: SearchCriteria = { query_type: 'idtype-value', query: { type: 'UIN', value: '847951632' } };
-const BY_AGE: SearchCriteria = { query_type: 'predicate', query: [{ expression1: { attribute_name: 'age', operator: 'lt', attribute_value: 25 } }] };
+const BY_AGE: SearchCriteria = {
+  query_type: 'predicate',
+  query: [{ expression1: { attribute_name: 'age', operator: 'lt', attribute_value: 25 } }],
+};
 
 let registry: Registry;
 beforeEach(async () => {
@@ -50,7 +53,10 @@ describe('a search', () => {
     const { header, message, signedBy } = verifyRequest(sent, importPublicKey({ ...publicJwk(PARTNER_KEY) }));
     expect(signedBy?.kid).toBe(PARTNER_KEY.kid);
     expect(header).toMatchObject({ action: 'search', sender_id: 'partner.example.org', receiver_id: REGISTRY_ID, total_count: 2 });
-    expect(message).toMatchObject({ transaction_id: 't-1', search_request: [{ locale: 'eng', search_criteria: BY_ID }, { search_criteria: BY_AGE }] });
+    expect(message).toMatchObject({
+      transaction_id: 't-1',
+      search_request: [{ locale: 'eng', search_criteria: BY_ID }, { search_criteria: BY_AGE }],
+    });
   });
 
   it('has a message id of its own each time', async () => {
@@ -128,7 +134,12 @@ describe('the token', () => {
   it('is refused by the name the endpoint gives, and asked for anew the next time', async () => {
     const client = connect({ credentials: { clientId: 'x', clientSecret: 'y' } });
     for (const attempt of [1, 2]) {
-      expect(await failureOf(client.search(BY_ID))).toMatchObject({ name: 'DciRefusal', code: 'invalid_client', message: 'who are you?', status: 401 });
+      expect(await failureOf(client.search(BY_ID))).toMatchObject({
+        name: 'DciRefusal',
+        code: 'invalid_client',
+        message: 'who are you?',
+        status: 401,
+      });
       expect(requestsTo('oauth2/client/token')).toHaveLength(attempt);
     }
     expect(requestsTo('registry/sync/search')).toHaveLength(0);
@@ -137,9 +148,19 @@ describe('the token', () => {
 
 describe('a refusal', () => {
   it.each([
-    ['an ERR acknowledgement', refuse(429, 'err.request.too_many_requests', 'slower', { 'retry-after': '7' }), 'err.request.too_many_requests', 'slower'],
+    [
+      'an ERR acknowledgement',
+      refuse(429, 'err.request.too_many_requests', 'slower', { 'retry-after': '7' }),
+      'err.request.too_many_requests',
+      'slower',
+    ],
     ['a list of errors', { status: 400, body: '{"errors":[{"code":"err.request.bad","message":"no"}]}' }, 'err.request.bad', 'no'],
-    ['an error beside a header', { status: 415, body: '{"header":{"status":"rjct"},"error":{"code":"err.request.bad","message":"type"},"errors":[]}' }, 'err.request.bad', 'type'],
+    [
+      'an error beside a header',
+      { status: 415, body: '{"header":{"status":"rjct"},"error":{"code":"err.request.bad","message":"type"},"errors":[]}' },
+      'err.request.bad',
+      'type',
+    ],
     ['a page of HTML', { status: 502, body: '<html>' }, 'err.service.unavailable', 'HTTP status 502'],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' }, body: '' }, 'err.request.bad', 'HTTP status 302'],
   ])('is read from %s', async (_, answer, code, message) => {
@@ -161,7 +182,11 @@ describe('a refusal', () => {
         withoutMessage: true,
       }),
     });
-    expect(await failureOf(connect().search(BY_ID))).toMatchObject({ name: 'DciRefusal', code: 'rjct.message_id.duplicate', message: 'seen before' });
+    expect(await failureOf(connect().search(BY_ID))).toMatchObject({
+      name: 'DciRefusal',
+      code: 'rjct.message_id.duplicate',
+      message: 'seen before',
+    });
   });
 
   it('of all items gives the reason of the first', async () => {
@@ -169,7 +194,15 @@ describe('a refusal', () => {
       body: writeAnswer(registry, asked, {
         header: { status: 'rjct', status_reason_code: 'rjct.errors.too_many' },
         response: {
-          items: [{ reference_id: '1', timestamp: new Date().toISOString(), status: 'rjct', status_reason_code: 'rjct.filter.invalid', status_reason_message: 'no such attribute' }],
+          items: [
+            {
+              reference_id: '1',
+              timestamp: new Date().toISOString(),
+              status: 'rjct',
+              status_reason_code: 'rjct.filter.invalid',
+              status_reason_message: 'no such attribute',
+            },
+          ],
         },
       }),
     });
@@ -214,7 +247,11 @@ describe('an answer is not used', () => {
     ['another receiver', { header: { receiver_id: 'else' } }, 'another receiver'],
     ['another action', { header: { action: 'on-subscribe' } }, 'no answer to a search'],
     ['no item', { response: { items: [] } }, 'has 0 items to 1'],
-    ['another item', { response: { items: [{ reference_id: '7', timestamp: '2024-01-15T10:30:00Z', status: 'succ' as const }] } }, 'lacks the item "1"'],
+    [
+      'another item',
+      { response: { items: [{ reference_id: '7', timestamp: '2024-01-15T10:30:00Z', status: 'succ' as const }] } },
+      'lacks the item "1"',
+    ],
     ['success without a message', { withoutMessage: true }, 'has no message'],
   ])('when it is signed and of %s', async (_, change, message) => {
     registry.answer = (asked) => ({ body: writeAnswer(registry, asked, change) });

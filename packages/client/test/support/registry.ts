@@ -66,7 +66,12 @@ export async function startRegistry(): Promise<Registry> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const received = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() };
+    const received = {
+      method: request.method ?? '',
+      path: request.url ?? '',
+      headers: request.headers,
+      body: Buffer.concat(chunks).toString(),
+    };
     registry.requests.push(received);
     const { status = 200, headers = {}, body } = respond(received);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);

@@ -30,7 +30,12 @@ export async function searchPages(
   return { signedBy: first.signedBy, items };
 }
 
-async function readOn(client: DciClient, criteria: SearchCriteria, first: SearchResponseItem, registry: string | undefined): Promise<FoundItem> {
+async function readOn(
+  client: DciClient,
+  criteria: SearchCriteria,
+  first: SearchResponseItem,
+  registry: string | undefined,
+): Promise<FoundItem> {
   const records = [...recordsOf(first)];
   let page: SearchResponseItem | undefined = first;
   for (let next = nextPage(page); next !== undefined; next = nextPage(page)) {

@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Credentials, createDciClient, DciRefusal } from '@dci/client';
 import { importPrivateKey, type SearchCriteria, type SigningKey } from '@dci/protocol';
@@ -46,7 +47,11 @@ export function registerSearch(program: Command): void {
     .addOption(new Option('--token <token>', 'access token').env('DCI_CLIENT_TOKEN'))
     .addOption(new Option('--token-file <file>', 'file that holds it').env('DCI_CLIENT_TOKEN_FILE').conflicts('token'))
     .addOption(new Option('--client-id <id>', 'where no token is given: get one with this client id and its secret').env('DCI_CLIENT_ID'))
-    .addOption(new Option('--client-secret <secret>', 'the secret; others on this machine can see it in a list of processes').env('DCI_CLIENT_SECRET'))
+    .addOption(
+      new Option('--client-secret <secret>', 'the secret; others on this machine can see it in a list of processes').env(
+        'DCI_CLIENT_SECRET',
+      ),
+    )
     .addOption(new Option('--client-secret-file <file>', 'file that holds it').env('DCI_CLIENT_SECRET_FILE').conflicts('clientSecret'))
     .option('--key <file>', 'private key (PEM or JWK) that signs the message; without one it goes unsigned')
     .option('--key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
@@ -84,7 +89,8 @@ async function runSearch(options: SearchOptions): Promise<void> {
     print(found, options);
     if (found.items.some((item) => item.refusal !== undefined)) process.exitCode = EXIT.failed;
   } catch (error) {
-    if (error instanceof DciRefusal) throw new CommandFailed(`refused with ${toPrintable(error.code)} (HTTP ${error.status}): ${toPrintable(error.message)}`);
+    if (error instanceof DciRefusal)
+      throw new CommandFailed(`refused with ${toPrintable(error.code)} (HTTP ${error.status}): ${toPrintable(error.message)}`);
     throw error;
   }
 }
@@ -99,7 +105,9 @@ function readCredentials(options: SearchOptions): Credentials {
   if (token !== undefined) return { token };
   const clientSecret = options.clientSecret ?? readSecretFile(options.clientSecretFile);
   if (options.clientId === undefined || clientSecret === undefined)
-    throw new UsageError('give --token-file, or --client-id with --client-secret-file (or DCI_CLIENT_TOKEN, or DCI_CLIENT_ID and DCI_CLIENT_SECRET)');
+    throw new UsageError(
+      'give --token-file, or --client-id with --client-secret-file (or DCI_CLIENT_TOKEN, or DCI_CLIENT_ID and DCI_CLIENT_SECRET)',
+    );
   return { clientId: options.clientId, clientSecret };
 }
 
@@ -114,7 +122,10 @@ function readSigningKey({ key: file, keyId }: SearchOptions): SigningKey | undef
   }
   const text = readText(file);
   try {
-    return importPrivateKey(text.trimStart().startsWith('{') ? JSON.parse(text) : text, keyId === undefined ? {} : { kid: keyId });
+    return importPrivateKey(
+      text.trimStart().startsWith('{') ? (JSON.parse(text) as JsonWebKey) : text,
+      keyId === undefined ? {} : { kid: keyId },
+    );
   } catch (error) {
     throw new UsageError(`--key ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -147,7 +158,9 @@ function complete(criteria: SearchCriteria, { entity, pageSize, page }: SearchOp
   return {
     ...criteria,
     ...(entity === undefined ? {} : { response_entity: entity }),
-    ...(size === undefined ? {} : { pagination: { ...criteria.pagination, page_size: size, ...(page === undefined ? {} : { page_number: page }) } }),
+    ...(size === undefined
+      ? {}
+      : { pagination: { ...criteria.pagination, page_size: size, ...(page === undefined ? {} : { page_number: page }) } }),
   };
 }
 
@@ -182,7 +195,9 @@ function print(found: Found, { json = false }: SearchOptions): void {
   if (json) {
     printJson({
       signed_by: found.signedBy ?? null,
-      items: found.items.map(({ refusal, totalCount, records }) => (refusal === undefined ? { total_count: totalCount, records } : { refusal })),
+      items: found.items.map(({ refusal, totalCount, records }) =>
+        refusal === undefined ? { total_count: totalCount, records } : { refusal },
+      ),
     });
     return;
   }
@@ -192,7 +207,9 @@ function print(found: Found, { json = false }: SearchOptions): void {
     printLine();
   }
   const total = found.items.reduce((sum, item) => sum + item.totalCount, 0);
-  printLine(`${records.length} of ${total} records; ${found.signedBy === undefined ? 'answer NOT verified' : `answer signed by ${found.signedBy}`}`);
+  printLine(
+    `${records.length} of ${total} records; ${found.signedBy === undefined ? 'answer NOT verified' : `answer signed by ${found.signedBy}`}`,
+  );
   for (const [index, { refusal }] of found.items.entries())
     if (refusal !== undefined) printNote(`item ${index + 1} refused with ${refusal.code}: ${toPrintable(refusal.message)}`);
 }

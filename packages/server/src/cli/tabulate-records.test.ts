@@ -22,7 +22,10 @@ it('shows persons, bare or wrapped as members', () => {
 it('shows groups with their head, apart from persons', () => {
   const group = {
     '@type': 'Group',
-    group_identifier: [{ identifier_type: 'HHID', identifier_value: 'H1' }, { identifier_type: 'UIN', identifier_value: '2' }],
+    group_identifier: [
+      { identifier_type: 'HHID', identifier_value: 'H1' },
+      { identifier_type: 'UIN', identifier_value: '2' },
+    ],
     group_size: 4,
     poverty_score: 0.5,
     group_head_info: { demographic_info: PERSON },

@@ -77,14 +77,20 @@ const NAME_PARTS = ['prefix', 'given_name', 'second_name', 'surname', 'suffix'];
 
 function writeName(person: JsonObject): string {
   const name = asObject(person['name']);
-  return writeParts(NAME_PARTS.map((part) => name[part]), ' ');
+  return writeParts(
+    NAME_PARTS.map((part) => name[part]),
+    ' ',
+  );
 }
 
 const PLACE_PARTS = ['locality', 'sub_region_code', 'region_code', 'country_code'];
 
 function writePlace(value: unknown): string {
   const address = asList(value)[0] ?? {};
-  return writeParts(PLACE_PARTS.map((part) => address[part]), ', ');
+  return writeParts(
+    PLACE_PARTS.map((part) => address[part]),
+    ', ',
+  );
 }
 
 function writeParts(parts: readonly unknown[], separator: string): string {
