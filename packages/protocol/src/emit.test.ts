@@ -41,7 +41,10 @@ const item: fc.Arbitrary<WrittenSearchItem> = fc.record({
   reg_type: optional(text),
   reg_record_type: optional(text),
   pagination: optional(
-    fc.record({ page_size: count, page_number: count, total_count: count, next_cursor: text }, { requiredKeys: ['page_size', 'page_number', 'total_count'] }),
+    fc.record(
+      { page_size: count, page_number: count, total_count: count, next_cursor: text },
+      { requiredKeys: ['page_size', 'page_number', 'total_count'] },
+    ),
   ),
   locale: optional(text),
 });
@@ -53,7 +56,11 @@ describe('text that is written', () => {
       fc.property(header, (value) => {
         const written = writeCallbackHeader(value);
         expect(written).toBe(canonicalJson(JSON.parse(written)));
-        expect(JSON.parse(written)).toMatchObject({ message_id: value.message_id, status: value.status, version: value.version ?? '1.0.0' });
+        expect(JSON.parse(written)).toMatchObject({
+          message_id: value.message_id,
+          status: value.status,
+          version: value.version ?? '1.0.0',
+        });
       }),
       runs,
     );

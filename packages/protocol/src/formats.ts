@@ -55,8 +55,7 @@ export const PageCount = Type.Integer({ minimum: 1, maximum: 2_147_483_647, desc
 /** A number of things: 0 to 2,147,483,647. */
 export const Count = Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'a whole number from 0' });
 
-const TIMESTAMP =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)$/;
+const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)$/;
 
 /**
  * Milliseconds since 1970 of a timestamp, or `undefined` when the text is none: no zone, or a day or time that does not exist.

@@ -1,6 +1,6 @@
 import { dropEmpty, isObject, type JsonObject, type Rewriting, readNumbers, renameMember, replaceMember } from './lenient-rewriting.ts';
 
-/** The queries of lenient mode: their types, operators and collections by the names that people give them. */
+/** The queries of lenient mode: their types and operators by the names that people give them. */
 
 /** Where criteria keep their query and its type: `query`/`query_type` in a search, `filter`/`filter_type` in a subscription. */
 export interface QueryMembers {
@@ -41,7 +41,8 @@ function normaliseRow(rewriting: Rewriting, row: JsonObject, at: string): void {
   normaliseConditions(rewriting, row, at);
   for (const name of expressions) {
     const expression = row[name];
-    if (isObject(expression)) renameMember(rewriting, expression, 'operator', `${at}/${name}`, (operator) => PREDICATE_SYNONYMS.get(operator));
+    if (isObject(expression))
+      renameMember(rewriting, expression, 'operator', `${at}/${name}`, (operator) => PREDICATE_SYNONYMS.get(operator));
   }
 }
 
@@ -58,9 +59,7 @@ function normaliseExpressionQuery(rewriting: Rewriting, query: JsonObject, at: s
   const value = query['value'];
   const expression = isObject(value) ? value['expression'] : undefined;
   if (!isObject(expression)) return;
-  const pointer = `${at}/value/expression`;
-  renameMember(rewriting, expression, 'collection', pointer, (name) => rewriting.entityNames.get(name.toLowerCase()));
-  if (isObject(expression['query'])) normaliseFilter(rewriting, expression['query'], `${pointer}/query`);
+  if (isObject(expression['query'])) normaliseFilter(rewriting, expression['query'], `${at}/value/expression/query`);
 }
 
 /** Recursion follows the nesting of the message, which its reader bounds. */

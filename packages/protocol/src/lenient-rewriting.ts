@@ -3,7 +3,6 @@
 export type JsonObject = Record<string, unknown>;
 
 export interface Rewriting {
-  readonly entityNames: ReadonlyMap<string, string>;
   readonly changes: string[];
 }
 

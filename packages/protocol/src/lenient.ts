@@ -5,21 +5,21 @@ import { normaliseQuery } from './lenient-query.ts';
 /**
  * Lenient mode: the published samples break their own schema, and so do the systems built from them. This makes of such a
  * message what it was meant to be, before it is validated, and says what it changed. It relaxes form, never identity:
- * ids, sender, receiver, signature, `message_ts` and the values searched for are not touched.
+ * ids, sender, receiver, signature, `message_ts` and the values searched for are not touched. Names of entities and
+ * attributes are not touched either: a registry's profile reads them by synonym from everybody.
  */
 
 /** What normalisation must be told, because it looks at nothing but the message. */
 export interface LenientContext {
   /** Timestamp that an item without one is given. */
   readonly now: string;
-  /** Names of records as the registry knows them, by the lower-case names that are read as them: `household` → `Group`. */
-  readonly entityNames?: ReadonlyMap<string, string>;
 }
 
-/** A message made fit for validation. `changes` name place and kind of each change, `/header/total_count: text read as a number`; never a value. */
+/** A message made fit for validation. */
 export interface LenientReading {
   readonly value: unknown;
-  readonly changes: string[];
+  /** Place and kind of the first hundred changes, such as `/header/total_count: text read as a number`; never a value. */
+  readonly changes: readonly string[];
 }
 
 /**
@@ -36,15 +36,32 @@ export interface LenientReading {
  */
 export function normaliseLeniently(received: unknown, context: LenientContext): LenientReading {
   const value = structuredClone(received);
-  const rewriting: Rewriting = { entityNames: context.entityNames ?? new Map(), changes: [] };
+  const rewriting: Rewriting = { changes: [] };
   if (isObject(value)) {
     if (isObject(value['header'])) normaliseHeader(rewriting, value['header']);
     if (isObject(value['message'])) normaliseMessage(rewriting, value['message'], context.now);
   }
-  return { value, changes: rewriting.changes };
+  return { value, changes: shorten(rewriting.changes) };
 }
 
-const HEADER_OPTIONALS = ['version', 'sender_uri', 'receiver_id', 'is_msg_encrypted', 'meta', 'status', 'status_reason_code', 'completed_count'];
+/** Enough to see what a sender does; a batch of thousands does it thousands of times. */
+const MOST_CHANGES = 100;
+
+function shorten(changes: readonly string[]): readonly string[] {
+  if (changes.length <= MOST_CHANGES) return changes;
+  return [...changes.slice(0, MOST_CHANGES), `and ${changes.length - MOST_CHANGES} more`];
+}
+
+const HEADER_OPTIONALS = [
+  'version',
+  'sender_uri',
+  'receiver_id',
+  'is_msg_encrypted',
+  'meta',
+  'status',
+  'status_reason_code',
+  'completed_count',
+];
 const ACTION_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['verify', 'search'],
   ['get_disability_info', 'search'],
@@ -75,8 +92,6 @@ function normaliseSearchItem(rewriting: Rewriting, item: JsonObject, at: string,
   const pointer = `${at}/search_criteria`;
   dropEmpty(rewriting, criteria, pointer, CRITERIA_OPTIONALS);
   normalisePaging(rewriting, criteria, pointer);
-  normaliseEntity(rewriting, criteria, 'response_entity', pointer);
-  normaliseEntity(rewriting, criteria, 'reg_record_type', pointer);
   normaliseQuery(rewriting, criteria, { query: 'query', type: 'query_type' }, pointer);
 }
 
@@ -89,7 +104,6 @@ function normaliseSubscribeItem(rewriting: Rewriting, item: JsonObject, at: stri
   const pointer = `${at}/subscribe_criteria`;
   dropEmpty(rewriting, criteria, pointer, SUBSCRIBE_OPTIONALS);
   if (isObject(criteria['frequency'])) dropEmpty(rewriting, criteria['frequency'], `${pointer}/frequency`, ['end_time']);
-  normaliseEntity(rewriting, criteria, 'notify_record_type', pointer);
   normaliseQuery(rewriting, criteria, { query: 'filter', type: 'filter_type' }, pointer);
 }
 
@@ -115,10 +129,6 @@ function normalisePaging(rewriting: Rewriting, owner: JsonObject, at: string): v
 function normaliseLocale(rewriting: Rewriting, owner: JsonObject, at: string): void {
   dropEmpty(rewriting, owner, at, ['locale']);
   renameMember(rewriting, owner, 'locale', at, languageCode);
-}
-
-function normaliseEntity(rewriting: Rewriting, owner: JsonObject, name: string, at: string): void {
-  renameMember(rewriting, owner, name, at, (entity) => rewriting.entityNames.get(entity.toLowerCase()));
 }
 
 function fillTimestamp(rewriting: Rewriting, owner: JsonObject, at: string, now: string): void {

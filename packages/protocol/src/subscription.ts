@@ -26,12 +26,10 @@ export const EventFrequency = Type.Object({
 });
 
 /** What the published schema lets a value be. It says `oneOf` integer and number, so that an integer is both and refused. */
-const PublishedValue = Type.Union([
-  Type.String(),
-  Type.Unsafe<number>({ type: 'number', not: { type: 'integer' } }),
-  Type.Boolean(),
-  OpenObject,
-]);
+const PublishedValue = Type.Union(
+  [Type.String(), Type.Unsafe<number>({ type: 'number', not: { type: 'integer' } }), Type.Boolean(), OpenObject],
+  { description: 'a string, fraction, boolean or object' },
+);
 
 const PublishedExpression = Type.Object({
   attribute_name: Type.String(),
@@ -40,17 +38,20 @@ const PublishedExpression = Type.Object({
 });
 
 /** A filter exactly as published: narrower than what is read in a request. */
-const PublishedFilter = Type.Union([
-  Type.Object({ type: Type.Optional(Type.String()), value: Type.Optional(PublishedValue) }),
-  Type.Array(
-    Type.Object({
-      seq_num: Type.Optional(Type.Number()),
-      expression1: PublishedExpression,
-      condition: Type.Optional(Type.Enum(PREDICATE_CONDITIONS)),
-      expression2: Type.Optional(PublishedExpression),
-    }),
-  ),
-]);
+const PublishedFilter = Type.Union(
+  [
+    Type.Object({ type: Type.Optional(Type.String()), value: Type.Optional(PublishedValue) }),
+    Type.Array(
+      Type.Object({
+        seq_num: Type.Optional(Type.Number()),
+        expression1: PublishedExpression,
+        condition: Type.Optional(Type.Enum(PREDICATE_CONDITIONS)),
+        expression2: Type.Optional(PublishedExpression),
+      }),
+    ),
+  ],
+  { description: 'an object, or a list of predicate rows' },
+);
 
 /**
  * A subscription as told to its subscriber. What cannot be said in the published form (a filter with integers or lists,

@@ -84,7 +84,11 @@ function header(schema: typeof RequestHeader | typeof WrittenCallbackHeader, act
 }
 
 function envelope(head: object, message: object): object {
-  return { type: 'object', properties: { signature: { type: 'string' }, header: head, message }, required: ['signature', 'header', 'message'] };
+  return {
+    type: 'object',
+    properties: { signature: { type: 'string' }, header: head, message },
+    required: ['signature', 'header', 'message'],
+  };
 }
 
 const syncRefusal = Type.Object({ ...SyncRefusal.properties, header: header(WrittenCallbackHeader, 'on-search') });
@@ -113,14 +117,34 @@ const WRITTEN: Written[] = [
   ['on-subscribe', callback('on-subscribe', SubscribeResponse), () => social().request('/registry/on-subscribe')],
   ['on-unsubscribe', callback('on-unsubscribe', UnsubscribeResponse), () => social().request('/registry/on-unsubscribe')],
   ['notify', callback('notify', NotifyRequest), () => social().request('/registry/notify'), only('reg_event_type', 'reg_records')],
-  ['answer of sync/txn/status', callback('txn-on-status', TxnStatusResponse), () => social().response('/registry/sync/txn/status'), only('txn_type')],
+  [
+    'answer of sync/txn/status',
+    callback('txn-on-status', TxnStatusResponse),
+    () => social().response('/registry/sync/txn/status'),
+    only('txn_type'),
+  ],
   ['txn/on-status', callback('txn-on-status', TxnStatusResponse), () => social().request('/registry/txn/on-status'), only('txn_type')],
   ['search', request('search', SearchRequest), () => social().request('/registry/search'), queryOverrides],
   ['sync/search', request('search', SearchRequest), () => social().request('/registry/sync/search'), queryOverrides],
-  ['subscribe', request('subscribe', SubscribeRequest), () => social().request('/registry/subscribe'), only('frequency', 'operator', 'condition', 'attribute_value', 'value')],
+  [
+    'subscribe',
+    request('subscribe', SubscribeRequest),
+    () => social().request('/registry/subscribe'),
+    only('frequency', 'operator', 'condition', 'attribute_value', 'value'),
+  ],
   ['unsubscribe', request('unsubscribe', UnsubscribeRequest), () => social().request('/registry/unsubscribe')],
-  ['txn/status', request('txn-status', TxnStatusRequest), () => social().request('/registry/txn/status'), only('txn_type', 'attribute_type')],
-  ['sync/txn/status', request('txn-status', TxnStatusRequest), () => social().request('/registry/sync/txn/status'), only('txn_type', 'attribute_type')],
+  [
+    'txn/status',
+    request('txn-status', TxnStatusRequest),
+    () => social().request('/registry/txn/status'),
+    only('txn_type', 'attribute_type'),
+  ],
+  [
+    'sync/txn/status',
+    request('txn-status', TxnStatusRequest),
+    () => social().request('/registry/sync/txn/status'),
+    only('txn_type', 'attribute_type'),
+  ],
   ['acknowledgement', Acknowledgement, () => social().response('/registry/search')],
   ['acknowledgement of a subscription', SubscribeAcknowledgement, () => social().response('/registry/subscribe')],
   ['HTTP error, as an acknowledgement', TransportRefusal, () => social().response('/registry/search')],
@@ -205,7 +229,10 @@ describeWithSpec('what is read', () => {
           else parseMessage(message, head as Envelope['header']);
         });
         if (fault === undefined) parsed += 1;
-        else expect(BOUNDED.some((place) => place.test(fault.pointer ?? '')) ? 'bounded' : `${fault.pointer}: ${fault.message}`).toBe('bounded');
+        else
+          expect(BOUNDED.some((place) => place.test(fault.pointer ?? '')) ? 'bounded' : `${fault.pointer}: ${fault.message}`).toBe(
+            'bounded',
+          );
       }),
       runs,
     );

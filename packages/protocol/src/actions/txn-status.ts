@@ -80,7 +80,7 @@ export const TxnStatusResponse = Type.Object({
   correlation_id: ShortId,
   txnstatus_response: Type.Object({
     txn_type: Type.Enum(TXN_TYPES),
-    txn_status: Type.Union([RequestState, ReceiptState]),
+    txn_status: Type.Union([RequestState, ReceiptState], { description: 'the state of a request, or of a receipt' }),
   }),
 });
 
