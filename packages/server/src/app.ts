@@ -10,7 +10,7 @@ import { openConfiguredDatabase } from './postgres/open-database.ts';
 import { BUILT_IN_PROFILES } from './profiles/index.ts';
 import type { Profile } from './profiles/profile.ts';
 import { openReader } from './registry/reader.ts';
-import { reconcileProfile } from './registry/reconcile.ts';
+import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
@@ -59,7 +59,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   try {
     const { database, embedded } = closing(await openConfiguredDatabase(config, plainLog(log)));
     await embedded?.claimServer(`${config.host}:${config.port}`);
-    for (const profile of profiles) await reconcileProfile(database, profile);
+    for (const profile of profiles) await prepareTables(database, embedded !== undefined, profile);
     const sealer = openSealer(config, (text) => log.warn(text));
     const signingKeys = closing(await openSigningKeys(database.db, { ...config, sealer, now, log }));
     const directory = closing(await openPartnerDirectory(database, log));
@@ -101,6 +101,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     await closeAll();
     throw error;
   }
+}
+
+/** The tables of the embedded database are made to fit; any other is changed by `dci migrate` alone. */
+async function prepareTables(database: Database, isEmbedded: boolean, profile: Profile): Promise<void> {
+  if (isEmbedded) await reconcileProfile(database, profile);
+  else if (!(await isProfileApplied(database, profile)))
+    throw new Error(`the tables of the registry "${profile.registry}" are not up to date: run "dci migrate" once, then start again`);
 }
 
 const PERIODIC_TASKS: readonly PeriodicTask[] = [

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
+import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerGenerate } from './generate.ts';
+import { registerImport } from './import.ts';
 import { registerKey } from './key.ts';
 import { registerLocation } from './location.ts';
 import { registerMigrate } from './migrate.ts';
@@ -17,9 +19,11 @@ import { registerToken } from './token.ts';
 
 const COMMANDS: readonly ((program: Command) => void)[] = [
   registerServe,
+  registerDemo,
   registerMigrate,
   registerDoctor,
   registerGenerate,
+  registerImport,
   registerPartnerCommand,
   registerToken,
   registerKey,

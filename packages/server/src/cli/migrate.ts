@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { connectDatabase } from '../postgres/open-database.ts';
+import { BUILT_IN_PROFILES } from '../profiles/index.ts';
+import { reconcileProfile } from '../registry/reconcile.ts';
 import { findSchemaDifference, migrate } from '../store/migrate.ts';
 import { loadConfig, NOTES } from './context.ts';
 import { addExamples, CommandFailed, printJson, printLine } from './output.ts';
@@ -19,6 +21,7 @@ async function runMigrate({ json = false }: { json?: boolean }): Promise<void> {
     const { unknown } = await findSchemaDifference(database.db);
     if (unknown.length > 0) throw new CommandFailed(`the database was changed by a newer version of this program (${unknown.join(', ')})`);
     const { applied } = await migrate(database.db);
+    for (const profile of BUILT_IN_PROFILES) await reconcileProfile(database, profile);
     if (json) printJson({ applied });
     else printLine(applied.length === 0 ? 'the database is up to date' : `applied ${applied.join(', ')}`);
   } finally {

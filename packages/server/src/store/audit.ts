@@ -112,3 +112,23 @@ export async function purgeSeenMessages(pool: Pool, most: number): Promise<numbe
   );
   return rowCount ?? 0;
 }
+
+/** What an operator is shown of an audit row. */
+export interface AuditSummary {
+  readonly at: Date;
+  readonly senderId: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly recordCount: number;
+  readonly fieldRule: string | null;
+}
+
+/** The newest rows first. */
+export async function loadRecentAudit(pool: Pool, most: number): Promise<AuditSummary[]> {
+  const { rows } = await pool.query<AuditSummary>(
+    `select at, sender_id as "senderId", action, outcome, record_count as "recordCount", field_rule as "fieldRule"
+     from audit order by seq desc limit $1`,
+    [most],
+  );
+  return rows;
+}

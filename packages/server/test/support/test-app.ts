@@ -2,19 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  canonicalJson,
-  generateSigningKey,
-  importPublicKey,
-  publicJwk,
-  type SigningKey,
-  signContent,
-  signedContent,
-} from '@dci/protocol';
+import { canonicalJson, generateSigningKey, importPublicKey, publicJwk, type SigningKey, signContent, signedContent } from '@dci/protocol';
 import { pino } from 'pino';
 import { type App, type AppOverrides, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
+import { reconcileProfile } from '../../src/registry/reconcile.ts';
 import { registerPartner } from '../../src/services/register-partner.ts';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
 import type { Database } from '../../src/store/database.ts';
@@ -43,6 +36,7 @@ export const SERVER_ID = 'registry.test';
 
 export async function startTestApp(overrides: AppOverrides = {}, environment: Record<string, string> = {}): Promise<TestApp> {
   const test = await createTestDatabase();
+  for (const profile of overrides.profiles ?? BUILT_IN_PROFILES) await reconcileProfile(test.database, profile);
   const dataDir = mkdtempSync(join(tmpdir(), 'dci-app-'));
   const { host, user, database: name } = test.connection;
   const config = readConfig({
@@ -68,7 +62,13 @@ export async function startTestApp(overrides: AppOverrides = {}, environment: Re
   };
 }
 
-const WHOLE: TermChanges = { registries: ['social'], scopes: ['registry/search'], legalBasis: 'law', purposes: ['enrolment'], fields: 'full' };
+const WHOLE: TermChanges = {
+  registries: ['social'],
+  scopes: ['registry/search'],
+  legalBasis: 'law',
+  purposes: ['enrolment'],
+  fields: 'full',
+};
 
 async function addPartner(
   database: Database,
@@ -91,7 +91,11 @@ export async function getToken(base: string, credentials: { clientId: string; cl
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const response = await fetch(`${base}/oauth2/client/token`, {
       method: 'POST',
-      body: new URLSearchParams({ grant_type: 'client_credentials', client_id: credentials.clientId, client_secret: credentials.clientSecret }),
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: credentials.clientId,
+        client_secret: credentials.clientSecret,
+      }),
     });
     if (response.status === 200) return ((await response.json()) as { access_token: string }).access_token;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -166,7 +170,12 @@ export interface AnswerItem {
   readonly pagination?: { page_size: number; page_number: number; total_count: number; next_cursor?: string };
 }
 
-export async function post(url: string, token: string | undefined, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}): Promise<Answer> {
+export async function post(
+  url: string,
+  token: string | undefined,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
