@@ -7,7 +7,8 @@ const EDGES = ['http', 'worker', 'cli'];
 const LAYERS = ['services', 'disclosure', 'registry', 'store', 'profiles'];
 
 const inFolders = (folders) => `${SERVER}(${folders.join('|')})/`;
-const allBut = (allowed) => `${SERVER}(?!(${allowed.map((name) => (name.endsWith('.ts') ? name.replace('.ts', '[.]js$') : `${name}/`)).join('|')}))`;
+const allBut = (allowed) =>
+  `${SERVER}(?!(${allowed.map((name) => (name.endsWith('.ts') ? name.replace('.ts', '[.]js$') : `${name}/`)).join('|')}))`;
 
 /** `folder` may import only itself and `allowed` of the server's source. */
 function only(folder, allowed) {
@@ -30,7 +31,12 @@ export default {
     only('postgres', ['store', 'config.ts']),
     ...EDGES.map((edge) => only(edge, [...LAYERS, 'config.ts', ...(edge === 'cli' ? ['postgres', 'app.ts'] : [])])),
     forbid('config-stands-alone', 'config.ts imports nothing of the server', { path: `${SERVER}config[.]js$` }, { path: SERVER }),
-    forbid('web-framework-at-the-edge', "the web framework's objects stop at http/", { path: SERVER, pathNot: inFolders(['http']) }, { path: '^@?fastify' }),
+    forbid(
+      'web-framework-at-the-edge',
+      "the web framework's objects stop at http/",
+      { path: SERVER, pathNot: inFolders(['http']) },
+      { path: '^@?fastify' },
+    ),
     forbid(
       'protocol-is-pure',
       'no clock, network, database or file; nothing of the other packages',
@@ -38,8 +44,18 @@ export default {
       { path: ['^@dci/', '^(node:)?(fs|net|http|https|tls|dns|child_process|worker_threads|timers|process)(/|$)'] },
     ),
     forbid('client-knows-no-server', 'the client imports protocol only', { path: '^packages/client/' }, { path: '^@dci/(?!protocol$)' }),
-    forbid('packages-by-name', 'one package imports another by its name', { path: '^((?:packages/)?[^/]+)/' }, { path: '^(packages|bench|docs)/', pathNot: '^$1/' }),
-    forbid('no-cycle', 'files that import each other cannot be understood alone', {}, { circular: true, viaOnly: { dependencyTypesNot: ['require'] } }),
+    forbid(
+      'packages-by-name',
+      'one package imports another by its name',
+      { path: '^((?:packages/)?[^/]+)/' },
+      { path: '^(packages|bench|docs)/', pathNot: '^$1/' },
+    ),
+    forbid(
+      'no-cycle',
+      'files that import each other cannot be understood alone',
+      {},
+      { circular: true, viaOnly: { dependencyTypesNot: ['require'] } },
+    ),
   ],
   options: {
     moduleSystems: ['es6', 'cjs'],

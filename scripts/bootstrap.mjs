@@ -41,7 +41,9 @@ export function findNode() {
   if (isNewEnough()) return process.execPath;
   const pinned = join(MODULES, `node-${process.platform}-${process.arch}`, 'bin', 'node');
   if (existsSync(pinned)) return pinned;
-  throw new BootstrapError(`Node.js ${LEAST_NODE} or newer is needed (this is ${process.version}), and none comes with npm for this machine`);
+  throw new BootstrapError(
+    `Node.js ${LEAST_NODE} or newer is needed (this is ${process.version}), and none comes with npm for this machine`,
+  );
 }
 
 export function isNewEnough() {

@@ -11,7 +11,8 @@ import { writeOutline } from './import-outline.mjs';
 const SOURCES = ['packages/protocol/src', 'packages/client/src', 'packages/server/src', 'bench/src', 'docs/src'];
 
 // Nothing else of the environment may decide how a test ends.
-const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_\w+|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|npm_config_\w+|DCI_SPEC_DIR|DCI_TEST_POSTGRES)$/;
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_\w+|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|npm_config_\w+|DCI_SPEC_DIR|DCI_TEST_POSTGRES)$/;
 
 /** Runs the steps; returns the exit status. */
 export async function runTests(node, args) {
@@ -30,7 +31,12 @@ export async function runTests(node, args) {
 
 const BUILD = {
   name: 'types of the program (tsc -b)',
-  run: async ({ node }) => ({ failure: await build(node).then(() => undefined, (error) => error.message) }),
+  run: async ({ node }) => ({
+    failure: await build(node).then(
+      () => undefined,
+      (error) => error.message,
+    ),
+  }),
 };
 
 const CHECKS = [

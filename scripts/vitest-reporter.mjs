@@ -9,7 +9,10 @@ export default class SummaryReporter {
     const summary = {
       passed: inState('passed').length,
       failed: inState('failed').length + broken.length + errors.length,
-      skipped: inState('skipped').map((test) => ({ name: `${test.module.relativeModuleId}: ${test.fullName}`, reason: test.result().note })),
+      skipped: inState('skipped').map((test) => ({
+        name: `${test.module.relativeModuleId}: ${test.fullName}`,
+        reason: test.result().note,
+      })),
     };
     writeFileSync(process.env.TEST_SUMMARY_FILE, JSON.stringify(summary));
   }

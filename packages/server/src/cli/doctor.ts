@@ -60,7 +60,9 @@ function checkNode(): Finding {
 function checkClock(): Finding {
   const now = new Date();
   const found = { check: 'clock', found: now.toISOString() };
-  return now >= statSync(import.meta.filename).mtime ? found : { ...found, advice: 'set the clock: it is before the time this program was installed' };
+  return now >= statSync(import.meta.filename).mtime
+    ? found
+    : { ...found, advice: 'set the clock: it is before the time this program was installed' };
 }
 
 function checkDataDir({ dataDir }: Config): Finding {
@@ -100,8 +102,17 @@ async function checkDatabase(config: Config): Promise<Finding[]> {
       await close();
     }
   } catch (error) {
-    const advice = config.databaseUrl === undefined ? 'see the message and the log in the data folder' : 'check DCI_DATABASE_URL and that the database runs';
-    return [{ check: 'database', found: error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error), advice }];
+    const advice =
+      config.databaseUrl === undefined
+        ? 'see the message and the log in the data folder'
+        : 'check DCI_DATABASE_URL and that the database runs';
+    return [
+      {
+        check: 'database',
+        found: error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error),
+        advice,
+      },
+    ];
   }
 }
 
@@ -124,7 +135,8 @@ async function checkDatabaseClock({ pool }: Database, { clockToleranceSeconds }:
 async function checkSchema({ db }: Database, { databaseUrl }: Config): Promise<Finding> {
   const check = 'schema';
   const { pending, unknown } = await findSchemaDifference(db);
-  if (unknown.length > 0) return { check, found: `has ${unknown.join(', ')}`, advice: 'a newer version of this program made it: use that version' };
+  if (unknown.length > 0)
+    return { check, found: `has ${unknown.join(', ')}`, advice: 'a newer version of this program made it: use that version' };
   if (pending.length === 0) return { check, found: 'up to date' };
   const found = `lacks ${pending.join(', ')}`;
   return databaseUrl === undefined ? { check, found: `${found}: done at the next start` } : { check, found, advice: 'run "dci migrate"' };

@@ -60,7 +60,8 @@ function findOwner(folders: readonly string[]): { uid: number; gid: number } | u
 
 function findUser(name: string): { uid: number; gid: number } | undefined {
   try {
-    const ask = (option: string): number => Number(execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    const ask = (option: string): number =>
+      Number(execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
     return { uid: ask('-u'), gid: ask('-g') };
   } catch {
     return undefined;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { findBinaries } from './binaries.ts';
+import { type Binaries, findBinaries } from './binaries.ts';
 import { makeCluster, readMajor, sweepDrafts, writeSettings } from './cluster.ts';
 import type { EventLog } from './event-log.ts';
 import { findPlacement, type Placement } from './placement.ts';
-import { findPostmaster, StartError, startPostmaster, stopPostmaster } from './postmaster.ts';
+import { findPostmaster, removeStaleLock, StartError, startPostmaster, stopPostmaster } from './postmaster.ts';
 import { claim, connectionTo, DATABASE, enter, isLastToLeave, type Presence } from './presence.ts';
 import { makeSocketFolder, removeSocketFolder } from './socket-folder.ts';
 
@@ -58,9 +58,20 @@ async function findOrStart(placement: Placement, log: EventLog): Promise<string 
     log.info(`making a PostgreSQL ${binaries.major} database in ${placement.cluster}`);
     await makeCluster(placement, binaries);
   }
+  removeStaleLock(placement.cluster);
   writeSettings(placement);
-  await startPostmaster(placement, binaries, await makeSocketFolder(placement));
+  await start(placement, binaries);
   return findPostmaster(placement.cluster)?.socketFolder;
+}
+
+async function start(placement: Placement, binaries: Binaries): Promise<void> {
+  const socketFolder = await makeSocketFolder(placement);
+  try {
+    await startPostmaster(placement, binaries, socketFolder);
+  } catch (error) {
+    removeSocketFolder(socketFolder);
+    throw error;
+  }
 }
 
 const STARTING_OR_RECOVERING = '57P03';

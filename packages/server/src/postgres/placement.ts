@@ -28,12 +28,6 @@ export async function findPlacement(dataDir: string, log: EventLog): Promise<Pla
   return place(account, moveAway(folder, log));
 }
 
-/** Where the database of `dataDir` lies, if it was ever made; nothing is changed. */
-export function findCluster(dataDir: string): string | undefined {
-  const cluster = join(readMemory(dataDir) ?? dataDir, 'postgres');
-  return existsSync(cluster) ? cluster : undefined;
-}
-
 function place(account: Account, home: string): Placement {
   const cluster = join(home, 'postgres');
   assertOwner(account, cluster);

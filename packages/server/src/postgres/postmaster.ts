@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asAccount } from './account.ts';
 import type { Binaries } from './binaries.ts';
@@ -24,6 +24,22 @@ export function findPostmaster(cluster: string): Postmaster | undefined {
   const pid = Number(pidLine);
   if (!Number.isInteger(pid) || pid <= 1 || !isPostmaster(pid, cluster)) return undefined;
   return { pid, socketFolder: socketFolder === '' ? undefined : socketFolder };
+}
+
+/**
+ * Takes away a lock file whose process id now belongs to some other program, over which PostgreSQL would refuse to start.
+ * One that names any PostgreSQL, or a process that cannot be looked at, stays.
+ */
+export function removeStaleLock(cluster: string): void {
+  const lock = join(cluster, 'postmaster.pid');
+  const text = readText(lock);
+  const program = basename(readCommand(Number(text.split('\n')[0]))[0] ?? '');
+  if (program === '' || /^post(gres|master)/.test(program)) return;
+  // Another process may have replaced it since: what is taken away is looked at again, and put back if it is new.
+  const taken = `${lock}.${process.pid}`;
+  renameSync(lock, taken);
+  if (readText(taken) !== text) renameSync(taken, lock);
+  else rmSync(taken);
 }
 
 /** Why a start came to nothing; `isRace` when it is worth another try. */
@@ -82,8 +98,12 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 /** Process ids are used again: only a PostgreSQL with this data folder on its command line is meant. */
 function isPostmaster(pid: number, cluster: string): boolean {
-  const words = readText(`/proc/${pid}/cmdline`).split('\0');
+  const words = readCommand(pid);
   return words[0]?.endsWith('postgres') === true && words.includes(cluster);
+}
+
+function readCommand(pid: number): string[] {
+  return readText(`/proc/${pid}/cmdline`).split('\0');
 }
 
 function explainExit(logFile: string, before: number): StartError {
