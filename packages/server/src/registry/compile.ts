@@ -37,17 +37,18 @@ export function compilePage(plan: SearchPlan): CompiledQuery {
   const parameters = createParameters();
   const condition = compileCondition(plan, parameters);
   const keys = listOrderKeys(plan, parameters);
+  const order = [...keys.sort, keys.id];
   const limit = `limit ${parameters.bind(page.size + 1, 'bigint')}`;
   const selected = ['r.id', 'r.version', 'r.body', ...keys.sort.map((key) => `${key.sql} as ${key.alias}`)].join(', ');
-  const order = writeOrder([...keys.sort, keys.id].map(({ alias, direction }) => ({ sql: alias, direction })));
   const read = (range: string, offset: string): string =>
-    `select ${selected} from ${tableOf(plan.profile, plan.recordType)} r where ${condition}${range} order by ${order} ${limit}${offset}`;
-  const ranges = page.after && rangesAfter([...keys.sort, keys.id], [...page.after.values, page.after.id], parameters);
+    `select ${selected} from ${tableOf(plan.profile, plan.recordType)} r where ${condition}${range} order by ${writeOrder(order, '')} ${limit}${offset}`;
+  const ranges = page.after && rangesAfter(order, [...page.after.values, page.after.id], parameters);
   const rows =
     ranges === undefined
       ? read('', page.number === 1 ? '' : ` offset ${parameters.bind((page.number - 1) * page.size, 'bigint')}`)
       : ranges.map((range) => `(${read(` and ${range}`, '')})`).join(' union all ');
-  const sql = `select ${writeColumns(keys.sort)} from (${rows}) p order by ${order} ${limit}`;
+  // `p.`: the bare name would be that of the text in the select list.
+  const sql = `select ${writeColumns(keys.sort)} from (${rows}) p order by ${writeOrder(order, 'p.')} ${limit}`;
   return { sql, parameters: parameters.values };
 }
 

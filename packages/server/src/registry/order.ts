@@ -18,8 +18,9 @@ export function listOrderKeys(plan: SearchPlan, parameters: Parameters): { sort:
   return { sort, id: { sql: 'r.id', alias: 'id', sqlType: 'uuid', direction, isNullable: false } };
 }
 
-export function writeOrder(keys: readonly { readonly sql: string; readonly direction: 'asc' | 'desc' }[]): string {
-  return keys.map(({ sql, direction }) => `${sql} ${direction}`).join(', ');
+/** By the keys' names, which stand in `prefix`. */
+export function writeOrder(keys: readonly OrderKey[], prefix: string): string {
+  return keys.map(({ alias, direction }) => `${prefix}${alias} ${direction}`).join(', ');
 }
 
 /**
@@ -30,8 +31,10 @@ export function rangesAfter(keys: readonly OrderKey[], values: readonly (Scalar 
   if (values.length !== keys.length) throw new Error('a position has a value for each key');
   return keys
     .flatMap((key, index) => {
+      const ranges = beyond(key, values[index] ?? null, parameters);
+      if (ranges.length === 0) return [];
       const equal = keys.slice(0, index).map((before, position) => equals(before, values[position] ?? null, parameters));
-      return beyond(key, values[index] ?? null, parameters).map((range) => [...equal, range].join(' and '));
+      return ranges.map((range) => [...equal, range].join(' and '));
     })
     .toReversed();
 }

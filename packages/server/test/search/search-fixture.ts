@@ -41,7 +41,7 @@ export async function openSearchFixture(population: Population): Promise<SearchF
   await reconcileProfile(database, socialProfile);
   const reader = openReader(database, { statementTimeoutMs: 20_000 });
   const plan: SearchFixture['plan'] = (criteria, changes) => planSearch(criteria as SearchCriteria, { ...CONTEXT, ...changes });
-  const search: SearchFixture['search'] = (criteria, changes) => executeSearch(reader, plan(criteria, changes));
+  const search: SearchFixture['search'] = async (criteria, changes) => executeSearch(reader, plan(criteria, changes));
   const put: SearchFixture['put'] = async (documents) => {
     const results = await putRecords(database.db, socialProfile, documents);
     const refused = results.find((result) => result.status === 'refused');

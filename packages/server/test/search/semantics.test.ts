@@ -9,7 +9,6 @@ import {
   makePopulation,
   MARITAL_STATUSES,
   POVERTY_SCORES,
-  REGISTRATIONS,
   SEXES,
 } from './social-population.ts';
 

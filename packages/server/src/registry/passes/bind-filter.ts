@@ -90,7 +90,7 @@ function bindComparison(field: Field, term: Term, written: Operator, context: Se
   if (field.kind === 'identifier') return bindIdentifier(field, term, context);
   const { attribute, recordType } = field;
   if (!attribute.operators.includes(written)) {
-    throw filterRefusal(`${attribute.name} can be compared by ${attribute.operators.join(', ')}`, term.valuePointer);
+    throw filterRefusal(`${attribute.name} can be compared by ${attribute.operators.join(', ')}`, term.operatorPointer);
   }
   const compare = (operator: Operator, value: Comparison['value']): Filter => {
     return { kind: 'compare', recordType, attribute, operator, value, pointer: term.valuePointer };
@@ -163,7 +163,7 @@ function bindIdentifier(field: IdentifierField, term: Term, context: SearchConte
     case 'exists':
       return withExistence(coerceBoolean(term.value, 'exists', pointer), compareIdentifier(field, 'exists', [], pointer));
     default:
-      throw filterRefusal('an identifier can be compared by eq, ne, in, nin, exists', pointer);
+      throw filterRefusal('an identifier can be compared by eq, ne, in, nin, exists', term.operatorPointer);
   }
 }
 

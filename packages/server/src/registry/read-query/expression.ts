@@ -91,7 +91,7 @@ function readOperator(name: string, spelling: string, operand: unknown, level: L
 }
 
 function comparison(name: string, operator: Operator, value: unknown, namePointer: string, valuePointer: string): Condition {
-  return { kind: 'term', name, operator, value, namePointer, valuePointer };
+  return { kind: 'term', name, operator, value, namePointer, operatorPointer: valuePointer, valuePointer };
 }
 
 /** `^abc`: the text that values begin with. `\.` stands for the character itself; any other expression is refused. */

@@ -84,9 +84,10 @@ function readComparison(value: unknown, pointer: string): Condition {
   const { attribute_name: name, operator: spelling } = value;
   if (typeof name !== 'string') throw filterRefusal('attribute_name must be the name of an attribute', namePointer);
   const operator = typeof spelling === 'string' ? findOperator(spelling) : undefined;
-  if (operator === undefined) throw filterRefusal('the operator is not known', childPointer(pointer, 'operator'));
+  const operatorPointer = childPointer(pointer, 'operator');
+  if (operator === undefined) throw filterRefusal('the operator is not known', operatorPointer);
   const valuePointer = childPointer(pointer, 'attribute_value');
-  return { kind: 'term', name, operator, value: value['attribute_value'], namePointer, valuePointer };
+  return { kind: 'term', name, operator, value: value['attribute_value'], namePointer, operatorPointer, valuePointer };
 }
 
 function combine(left: Condition, condition: string | undefined, right: Condition): Condition {

@@ -26,6 +26,7 @@ export interface Term {
   readonly operator: Operator;
   readonly value: unknown;
   readonly namePointer: string;
+  readonly operatorPointer: string;
   readonly valuePointer: string;
 }
 
