@@ -5,7 +5,7 @@ import type { Profile } from '../profiles/profile.ts';
 import { insertCredential, loadCredentialsOf, replaceSecret } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
 import { putPartnerKey, revokePartnerKeys } from '../store/partner-keys.ts';
-import { findPartner, insertPartner, type StoredPartner, updatePartner } from '../store/partners.ts';
+import { findPartner, insertPartner, lockPartner, type StoredPartner, updatePartner } from '../store/partners.ts';
 import { hashSecret, makeSecret } from './client-secret.ts';
 import { changeTerms, NO_TERMS, RegistrationError, type TermChanges } from './partner-terms.ts';
 
@@ -66,6 +66,7 @@ export async function changePartner(
   changes: { readonly terms?: TermChanges; readonly keys?: KeyChanges },
 ): Promise<void> {
   await db.transaction().execute(async (transaction) => {
+    await lockPartner(transaction, senderId);
     const partner = await getPartner(transaction, senderId);
     await updatePartner(transaction, partner.id, changeTerms(profiles, partner, changes.terms ?? {}));
     await changeKeys(transaction, partner, changes.keys ?? {});
@@ -86,6 +87,7 @@ export async function rotateSecret(db: Db, senderId: string): Promise<Registered
   const clientSecret = makeSecret();
   const secretHash = await hashSecret(clientSecret);
   return await db.transaction().execute(async (transaction) => {
+    await lockPartner(transaction, senderId);
     const partner = await getPartner(transaction, senderId);
     const [credential] = await loadCredentialsOf(transaction, partner.id);
     const clientId = credential?.clientId ?? randomUUID();

@@ -58,6 +58,11 @@ export async function findPartner(db: Db, senderId: string): Promise<StoredPartn
   return row === undefined ? undefined : readPartner(row, await loadPartnerKeysOf(db, row.id));
 }
 
+/** Keeps others from changing the partner until the transaction `db` ends. */
+export async function lockPartner(db: Db, senderId: string): Promise<void> {
+  await db.selectFrom('partner').select('id').where('sender_id', '=', senderId).forUpdate().execute();
+}
+
 /** False where the sender id is taken. */
 export async function insertPartner(db: Db, partner: PartnerTerms & { readonly id: string; readonly senderId: string }): Promise<boolean> {
   const result = await db

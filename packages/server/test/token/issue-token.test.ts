@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Registered } from '../../src/services/register-partner.ts';
 import { changePartner, rotateSecret } from '../../src/services/register-partner.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
+import { describeWithSpec, publishedSchema } from '../../../protocol/test/support/published-schema.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { fetchToken, formOf, OWN_SENDER_ID, startTokenServer, type TokenServer } from './token-server.ts';
 
@@ -265,5 +266,14 @@ describe('what an operator changes', () => {
       hashes.every((hash) => hash.startsWith('$scrypt$ln=14,r=8,p=1$')),
     );
     expect(JSON.stringify(rows)).not.toContain(partner.clientSecret);
+  });
+});
+
+describeWithSpec('the published schema', () => {
+  it('accepts the answer, but for expires_in, which RFC 6749 makes a number', async () => {
+    const { body } = await askForm(credentials());
+    const accepts = publishedSchema('authz').response('/oauth2/client/token', '200');
+    expect(accepts({ ...body, expires_in: String(body['expires_in']) }), JSON.stringify(accepts.errors)).toBe(true);
+    expect(body['expires_in']).toBe(600);
   });
 });

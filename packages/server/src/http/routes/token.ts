@@ -3,6 +3,7 @@ import { OverloadedError } from '../../services/client-secret.ts';
 import { TokenError, type TokenErrorCode, type TokenIssuer, type TokenRequest } from '../../services/issue-token.ts';
 import { rateLimitHeaders } from '../../services/rate-limit.ts';
 import type { SignInDecision, SignInLimit } from '../../services/sign-in-limit.ts';
+import { TOKEN_DOCUMENTATION } from '../token-documentation.ts';
 import { parseTokenRequest } from '../token-request.ts';
 
 /**
@@ -27,11 +28,14 @@ const RETRY_SECONDS = '1';
 
 export function registerTokenRoutes(app: FastifyInstance, parts: TokenRouteParts): void {
   void app.register(async (scope) => {
-    // Any body arrives as bytes, so that an unusual content type gets the grant's own refusal.
+    // Any body arrives as bytes and unchecked, so that whatever is wrong gets the grant's own refusal.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     scope.setErrorHandler(refuse);
-    scope.post('/oauth2/client/token', { bodyLimit: MAX_BODY_BYTES }, (request, reply) => answer(parts, request, reply));
+    scope.setValidatorCompiler(() => () => true);
+    scope.post('/oauth2/client/token', { schema: TOKEN_DOCUMENTATION, bodyLimit: MAX_BODY_BYTES }, (request, reply) =>
+      answer(parts, request, reply),
+    );
   });
 }
 

@@ -1,0 +1,44 @@
+import type { FastifySchema } from 'fastify';
+import { Type } from 'typebox';
+
+/** What the API's page says of the public documents. */
+
+const Jwk = Type.Object(
+  { kty: Type.String(), kid: Type.String({ description: 'RFC 7638 thumbprint' }), use: Type.Literal('sig'), alg: Type.String() },
+  { additionalProperties: true },
+);
+
+const Place = Type.Object({
+  '@type': Type.Literal('Place'),
+  id: Type.String(),
+  identifier: Type.Array(Type.Object({ '@type': Type.Literal('PropertyValue'), name: Type.String(), identifier: Type.String() })),
+  name: Type.String(),
+  additional_type: Type.String(),
+  contained_in_place: Type.Union([Type.String(), Type.Null()]),
+  containedInPlace: Type.Union([Type.String(), Type.Null()]),
+});
+
+const NotModified = Type.Null({ description: 'Not changed since the ETag in If-None-Match' });
+
+export const JWKS_DOCUMENTATION: FastifySchema = {
+  tags: ['well-known'],
+  summary: 'The public keys with which our signatures are checked',
+  response: { 200: Type.Object({ keys: Type.Array(Jwk) }, { description: 'A JWKS (RFC 7517)' }), 304: NotModified },
+};
+
+export const LOCATIONS_DOCUMENTATION: FastifySchema = {
+  tags: ['well-known'],
+  summary: 'The tree of places',
+  response: {
+    200: Type.Object(
+      {
+        '@context': Type.Record(Type.String(), Type.String()),
+        '@type': Type.Literal('LocationHierarchy'),
+        last_updated: Type.Optional(Type.String({ format: 'date-time' })),
+        locations: Type.Array(Place),
+      },
+      { description: 'All places, each with the code of the place around it' },
+    ),
+    304: NotModified,
+  },
+};

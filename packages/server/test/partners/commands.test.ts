@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateSigningKey, publicJwk } from '@dci/protocol';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KEY_FILE } from '../../src/services/sealer.ts';
+import { type CommandLine, openCommandLine } from './command-line.ts';
+
+let command: CommandLine;
+const key = generateSigningKey('EdDSA');
+
+beforeAll(async () => {
+  command = await openCommandLine();
+});
+afterAll(() => command.close());
+
+function write(name: string, text: string): string {
+  const path = join(command.folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function pemFile(): string {
+  return write('mis.pem', String(publicKeyPem()));
+}
+
+function publicKeyPem(): string {
+  const { x } = publicJwk(key);
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(String(x), 'base64url')]);
+  return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----\n`;
+}
+
+async function show(senderId: string): Promise<Record<string, unknown>> {
+  const { status, out } = await command.run('partner', 'show', senderId, '--json');
+  expect(status).toBe(0);
+  return JSON.parse(out) as Record<string, unknown>;
+}
+
+describe('dci partner add', () => {
+  it('--json prints the three members that scripts rely on, and nothing else on stdout', async () => {
+    const { status, out } = await command.run('partner', 'add', '--sender-id', 'json.example.org', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      sender_id: 'json.example.org',
+      client_id: expect.any(String),
+      client_secret: expect.stringMatching(/^[\w-]{43}$/),
+    });
+  });
+
+  it('takes every flag of its contract', async () => {
+    const args = ['--sender-id', 'all.example.org', '--name', 'Ministry', '--registries', 'social', '--scopes', 'registry/search'];
+    const more = ['--signature', 'optional', '--lenient', '--public-key', pemFile(), '--key-id', 'key-1', '--default-entity', 'Member'];
+    const rest = ['--legal-basis', 'Act 12', '--purpose', 'targeting', '--purpose', 'audit', '--fields', 'minimal'];
+    const { status, err } = await command.run(
+      'partner',
+      'add',
+      ...args,
+      ...more,
+      ...rest,
+      '--limits',
+      'page-size=50,points-per-minute=600',
+      '--json',
+    );
+    expect({ status, err }).toEqual({ status: 0, err: 'note: messages of all.example.org without a signature are taken\n' });
+    expect(await show('all.example.org')).toMatchObject({
+      name: 'Ministry',
+      active: true,
+      registries: ['social'],
+      scopes: ['registry/search'],
+      signature: 'optional',
+      lenient: true,
+      default_entity: 'Member',
+      legal_basis: 'Act 12',
+      purposes: ['targeting', 'audit'],
+      fields: 'minimal',
+      limits: { pageSize: 50, pointsPerMinute: 600 },
+      keys: [{ kid: 'key-1', algorithm: 'EdDSA' }],
+    });
+  });
+
+  it('opens the default registry for searches, and says what is still missing', async () => {
+    const { out, err } = await command.run('partner', 'add', '--sender-id', 'bare.example.org');
+    expect(out).toMatch(/client id {6}[\w-]{36}\n {2}client secret {2}[\w-]{43}\n.*not shown again/);
+    expect(err).toContain('bare.example.org is given nothing until it has a legal basis (--legal-basis) and a field rule (--fields)');
+    expect(err).toContain('is refused until it has a key');
+    expect(await show('bare.example.org')).toMatchObject({
+      registries: ['social'],
+      scopes: ['registry/search'],
+      signature: 'required',
+      fields: null,
+    });
+  });
+
+  it('registers the keys of a JWKS', async () => {
+    const jwks = write(
+      'jwks.json',
+      JSON.stringify({
+        keys: [
+          { ...publicJwk(key), kid: 'a' },
+          { ...publicJwk(generateSigningKey('ES256')), kid: 'b' },
+        ],
+      }),
+    );
+    await command.run('partner', 'add', '--sender-id', 'jwks.example.org', '--jwks', jwks);
+    expect(await show('jwks.example.org')).toMatchObject({
+      keys: [
+        { kid: 'a', algorithm: 'EdDSA' },
+        { kid: 'b', algorithm: 'ES256' },
+      ],
+    });
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['no sender id', ['--name', 'x'], /--sender-id/],
+    ['a flag it does not have', ['--sender-id', 'x', '--allow-callback', 'https://x/'], /--allow-callback/],
+    ['another', ['--sender-id', 'x', '--notify-uri', 'https://x/'], /--notify-uri/],
+    ['a JWKS address', ['--sender-id', 'x', '--jwks', 'https://x.example.org/jwks.json'], /not fetched from addresses/],
+    ['a key without its id', ['--sender-id', 'x', '--public-key', '/dev/null'], /does not say its id/],
+    ['a key id without a key', ['--sender-id', 'x', '--key-id', 'k'], /--public-key/],
+    ['a file that is not there', ['--sender-id', 'x', '--jwks', '/nowhere'], /--jwks: ENOENT/],
+    ['an unknown scope', ['--sender-id', 'x', '--scopes', 'registry/write'], /known: registry\/search/],
+    ['an unknown registry', ['--sender-id', 'x', '--registries', 'moon'], /known: social/],
+    ['an unknown rule', ['--sender-id', 'x', '--fields', 'all'], /known: full, minimal/],
+    ['a limit of nothing', ['--sender-id', 'x', '--limits', 'page-size=0'], /whole number from 1/],
+    ['a limit that is none', ['--sender-id', 'x', '--limits', 'speed'], /name=number/],
+    ['a sender id with a bar', ['--sender-id', 'a|b'], /printable ASCII/],
+  ])('called with %s ends with status 2 and registers nothing', async (_name, args, message) => {
+    const before = (await command.run('partner', 'list', '--json')).out;
+    const { status, out, err } = await command.run('partner', 'add', ...args);
+    expect(status).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(message);
+    expect((await command.run('partner', 'list', '--json')).out).toBe(before);
+  });
+
+  it('fails for a sender id that is taken', async () => {
+    await command.run('partner', 'add', '--sender-id', 'taken.example.org');
+    const { status, err } = await command.run('partner', 'add', '--sender-id', 'taken.example.org');
+    expect(status).toBe(1);
+    expect(err).toContain('is registered already');
+  });
+});
+
+describe('the other partner commands', () => {
+  it('change what is named, in words that show it', async () => {
+    await command.run('partner', 'add', '--sender-id', 'mis.example.org', '--lenient', '--public-key', pemFile(), '--key-id', 'key-1');
+    const jwk = write('second.json', JSON.stringify({ ...publicJwk(generateSigningKey('ES256')), kid: 'key-2' }));
+    const changes = ['--no-lenient', '--legal-basis', 'Act 12', '--fields', 'full', '--public-key', jwk, '--revoke-key', 'key-1'];
+    const { status, out, err } = await command.run('partner', 'set', 'mis.example.org', ...changes);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(out).toContain('sees every field (rule full), on the legal basis "Act 12"');
+    expect(out).toMatch(/key-2 \(ES256, since \d{4}-\d{2}-\d{2}\)/);
+    expect(out).toContain('is read strictly');
+    expect(out).not.toContain('key-1');
+  });
+
+  it('disable and enable', async () => {
+    await command.run('partner', 'add', '--sender-id', 'switched.example.org');
+    expect(await command.run('partner', 'disable', '--sender-id', 'switched.example.org')).toMatchObject({ status: 0 });
+    expect((await show('switched.example.org'))['active']).toBe(false);
+    expect(await command.run('token', '--partner', 'switched.example.org')).toMatchObject({ status: 1, out: '' });
+    await command.run('partner', 'enable', 'switched.example.org');
+    expect((await show('switched.example.org'))['active']).toBe(true);
+  });
+
+  it('rotate the secret and keep the client', async () => {
+    const before = JSON.parse((await command.run('partner', 'add', '--sender-id', 'rotated.example.org', '--json')).out) as Record<
+      string,
+      string
+    >;
+    const after = JSON.parse((await command.run('partner', 'rotate-secret', 'rotated.example.org', '--json')).out) as Record<
+      string,
+      string
+    >;
+    expect(after).toEqual({ ...before, client_secret: expect.any(String) });
+    expect(after['client_secret']).not.toBe(before['client_secret']);
+  });
+
+  it('never show a secret or its hash', async () => {
+    const made = JSON.parse((await command.run('partner', 'add', '--sender-id', 'secret.example.org', '--json')).out) as Record<
+      string,
+      string
+    >;
+    const shown = await Promise.resolve([
+      await command.run('partner', 'show', 'secret.example.org'),
+      await command.run('partner', 'show', 'secret.example.org', '--json'),
+      await command.run('partner', 'list'),
+      await command.run('partner', 'list', '--json'),
+    ]);
+    for (const { out } of shown) {
+      expect(out).toContain('secret.example.org');
+      expect(out).not.toContain(made['client_secret']);
+      expect(out).not.toContain('$scrypt$');
+    }
+  });
+
+  it.each([
+    ['show', 'nobody.example.org'],
+    ['set', 'nobody.example.org'],
+    ['disable', 'nobody.example.org'],
+    ['rotate-secret', 'nobody.example.org'],
+  ])('fail for a partner that is not there: %s', async (...args) => {
+    expect(await command.run('partner', ...args)).toMatchObject({
+      status: 1,
+      err: 'dci: no partner is registered as "nobody.example.org"\n',
+    });
+  });
+
+  it('name one partner, or end with status 2', async () => {
+    expect(await command.run('partner', 'show')).toMatchObject({ status: 2 });
+    expect(await command.run('partner', 'show', 'a', '--sender-id', 'b')).toMatchObject({ status: 2 });
+  });
+});
+
+describe('dci token', () => {
+  it('prints a bearer token and nothing else on stdout', async () => {
+    const made = JSON.parse((await command.run('partner', 'add', '--sender-id', 'token.example.org', '--json')).out) as Record<
+      string,
+      string
+    >;
+    const { status, out } = await command.run('token', '--partner', 'token.example.org');
+    expect(status).toBe(0);
+    expect(out).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect(decodeProtectedHeader(out.trim())).toMatchObject({ typ: 'at+jwt', alg: 'ES256' });
+    expect(decodeJwt(out.trim())).toMatchObject({ iss: 'registry.example.org', sub: made['client_id'], scope: 'registry/search' });
+  });
+
+  it('fails for a partner that is not there', async () => {
+    expect(await command.run('token', '--partner', 'nobody.example.org')).toMatchObject({ status: 1, out: '' });
+  });
+});
+
+describe('dci key', () => {
+  it('makes a key encryption key for the owner alone, lists and rotates', async () => {
+    const first = JSON.parse((await command.run('key', 'list', '--json')).out) as { kid: string; state: string }[];
+    expect(first.map(({ state }) => state)).toEqual(['signs']);
+    expect(statSync(join(command.folder, KEY_FILE)).mode & 0o777).toBe(0o600);
+    const { kid } = JSON.parse((await command.run('key', 'rotate', '--json')).out) as { kid: string };
+    const second = JSON.parse((await command.run('key', 'list', '--json')).out) as { kid: string; state: string }[];
+    expect(second.map((listed) => [listed.kid, listed.state])).toEqual([
+      [kid, 'signs'],
+      [first[0]?.kid, 'published'],
+    ]);
+  });
+
+  it('does not rotate a key that the operator keeps, and refuses a wrong key encryption key', async () => {
+    const own = write('own.pem', String(generateSigningKey('ES256').key.export({ type: 'pkcs8', format: 'pem' })));
+    const kept = await openCommandLine({ DCI_SIGNING_KEY_PATH: own });
+    expect(await kept.run('key', 'rotate')).toMatchObject({ status: 1, err: expect.stringContaining('DCI_SIGNING_KEY_PATH') });
+    await kept.close();
+    const keyed = await openCommandLine({ DCI_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64') });
+    await keyed.run('key', 'list');
+    expect(readdirSync(keyed.folder)).toEqual([]);
+    const { host, user, database } = keyed.test.connection;
+    const other = await openCommandLine({ DCI_DATABASE_URL: `postgresql:///${database}?host=${host}&user=${user}` });
+    expect(await other.run('key', 'list')).toMatchObject({ status: 1, err: expect.stringContaining('set DCI_KEY_ENCRYPTION_KEY') });
+    await other.close();
+    await keyed.close();
+  });
+});
+
+describe('dci location', () => {
+  it('imports a file whole or not at all, and lists it', async () => {
+    const good = write('places.csv', 'code,name,type,parent\nKE,Kenya,country,\nKE-01,Mombasa,county,KE\n');
+    const bad = write('bad.csv', 'code,name,type,parent\nUG,Uganda,country,\nUG-01,Kampala,city,XX\n');
+    expect(await command.run('location', 'import', good)).toMatchObject({ status: 0, out: 'read 2 places; 2 were new or different\n' });
+    expect(await command.run('location', 'import', bad)).toMatchObject({ status: 1, err: expect.stringContaining('UG-01 lies in XX') });
+    expect(await command.run('location', 'import', '/nowhere.csv')).toMatchObject({ status: 1 });
+    expect(JSON.parse((await command.run('location', 'list', '--json')).out)).toEqual([
+      { code: 'KE', name: 'Kenya', type: 'country', parent: null },
+      { code: 'KE-01', name: 'Mombasa', type: 'county', parent: 'KE' },
+    ]);
+  });
+});
