@@ -1,3 +1,9 @@
+/**
+ * What two parties of the SPDCI standard agree on: messages and their schemas, codes, signatures, canonical text.
+ * Everything here is pure: a time or a key is an argument, and nothing reads a clock, the network or a database.
+ * What does not fit is refused by a `DciError` whose words never repeat what was received.
+ */
+
 export * from './acknowledgement.ts';
 export * from './actions/notify.ts';
 export * from './actions/search.ts';
