@@ -153,13 +153,15 @@ describeWithSpec('the published schemas', () => {
       await importCsv(text);
       clock += 5_000;
       const document: unknown = await (await fetchDocument()).json();
-      expect(accepts(document), JSON.stringify(accepts.errors)).toBe(true);
+      accepts(document);
+      expect(accepts.errors ?? []).toEqual([]);
     }
   });
 
   it('accept the keys', async () => {
     const response = await fetch(`${server.origin}/.well-known/jwks.json`);
     const accepts = publishedSchema('jwks').response('/.well-known/jwks.json', '200');
-    expect(accepts(await response.json()), JSON.stringify(accepts.errors)).toBe(true);
+    accepts(await response.json());
+    expect(accepts.errors ?? []).toEqual([]);
   });
 });

@@ -22,7 +22,7 @@ function write(name: string, text: string): string {
 }
 
 function pemFile(): string {
-  return write('mis.pem', String(publicKeyPem()));
+  return write('mis.pem', publicKeyPem());
 }
 
 function publicKeyPem(): string {

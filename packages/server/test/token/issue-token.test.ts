@@ -273,7 +273,8 @@ describeWithSpec('the published schema', () => {
   it('accepts the answer, but for expires_in, which RFC 6749 makes a number', async () => {
     const { body } = await askForm(credentials());
     const accepts = publishedSchema('authz').response('/oauth2/client/token', '200');
-    expect(accepts({ ...body, expires_in: String(body['expires_in']) }), JSON.stringify(accepts.errors)).toBe(true);
+    accepts({ ...body, expires_in: String(body['expires_in']) });
+    expect(accepts.errors ?? []).toEqual([]);
     expect(body['expires_in']).toBe(600);
   });
 });
