@@ -33,10 +33,10 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
 
 /** Runs one command line (without `node` and the script); resolves to its exit status. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  process.stdout.on('error', endWhenNobodyReads);
+  if (!process.stdout.listeners('error').includes(endWhenNobodyReads)) process.stdout.on('error', endWhenNobodyReads);
   try {
     await createProgram().parseAsync([...args], { from: 'user' });
-    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.fine;
+    return takeExitCode();
   } catch (error) {
     return report(error);
   }
@@ -50,6 +50,13 @@ export function createProgram(): Command {
     .showHelpAfterError('(--help shows how it is used)');
   for (const register of COMMANDS) register(program);
   return program;
+}
+
+/** A command that did its work, but found something that its caller must hear of, sets `process.exitCode`. */
+function takeExitCode(): number {
+  const { exitCode } = process;
+  process.exitCode = undefined;
+  return typeof exitCode === 'number' ? exitCode : EXIT.fine;
 }
 
 function report(error: unknown): number {
