@@ -18,15 +18,21 @@ export function probeKey(probe: IdentifierProbe): string {
   return `${probe.recordType} ${probe.type} ${probe.value}`;
 }
 
-/** The records that currently have these unique identifiers, by `probeKey`. */
+/**
+ * The records that currently have these unique identifiers, by `probeKey`. `offset 0` keeps it one index probe each, also
+ * in a table that grew too fast for its statistics.
+ */
 export async function findRecordIds(db: Db, registry: string, probes: readonly IdentifierProbe[]): Promise<Map<string, string>> {
   if (probes.length === 0) return new Map();
   const { rows } = await db.executeQuery<{ key: number; id: string }>(
     CompiledQuery.raw(
       `select w.key::integer, i.record_id as id
        from unnest($2::text[], $3::text[], $4::text[]) with ordinality as w (record_type, type, value, key)
-       join identifier i on i.registry = $1 and i.record_type = w.record_type and i.type = w.type and i.value = w.value
-       where i.valid_to is null and i.is_unique`,
+       cross join lateral (
+         select record_id from identifier
+         where registry = $1 and record_type = w.record_type and type = w.type and value = w.value and valid_to is null and is_unique
+         offset 0
+       ) as i`,
       [registry, probes.map((probe) => probe.recordType), probes.map((probe) => probe.type), probes.map((probe) => probe.value)],
     ),
   );

@@ -22,7 +22,7 @@ const MOST_PROBLEMS = 20;
 
 export function normaliseDocument(schema: TSchema, input: unknown): { document: Document; problems: Problem[] } {
   const problems: Problem[] = [];
-  const document = readNode(schemaNode(schema), input, '', problems);
+  const document = readNode(schemaNode(schema), input, problems);
   if (problems.length === 0 && document === undefined) problems.push({ pointer: '', text: 'is empty' });
   return { document: (document ?? {}) as Document, problems: problems.slice(0, MOST_PROBLEMS) };
 }
@@ -50,58 +50,77 @@ function getValidator(schema: TSchema): Validator {
   return made;
 }
 
-/** A value that cannot be read in the form the schema wants is passed on as it is: the schema then says what is wrong. */
-function readNode(node: SchemaNode, value: unknown, pointer: string, problems: Problem[]): unknown {
+/**
+ * A value that cannot be read in the form the schema wants is passed on as it is: the schema then says what is wrong.
+ * Problems are noted with an empty pointer and get their place on the way out, so that good documents pay nothing for it.
+ */
+function readNode(node: SchemaNode, value: unknown, problems: Problem[]): unknown {
   if (value === null || value === undefined) return undefined;
-  if (node.items !== undefined) return readList(node.items, value, pointer, problems);
-  if (node.properties !== undefined) return readObject(node.properties, value, pointer, problems);
-  if (node.patternProperties !== undefined) return readOpenObject(value, pointer, problems);
-  const plain = typeof value === 'string' ? readText(value, pointer, problems) : value;
-  return plain === undefined ? undefined : readScalar(node, plain, pointer, problems);
+  if (node.items !== undefined) return readList(node.items, value, problems);
+  if (node.properties !== undefined) return readObject(node.properties, value, problems);
+  if (node.patternProperties !== undefined) return readOpenObject(value, problems);
+  const plain = typeof value === 'string' ? readText(value, problems) : value;
+  return plain === undefined ? undefined : readScalar(node, plain, problems);
 }
 
-function readList(items: SchemaNode, value: unknown, pointer: string, problems: Problem[]): unknown {
+function readList(items: SchemaNode, value: unknown, problems: Problem[]): unknown {
   const entries = Array.isArray(value) ? value : [value];
-  const read = entries.map((entry, index) => readNode(items, entry, `${pointer}/${index}`, problems)).filter((entry) => entry !== undefined);
+  const read: unknown[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const known = problems.length;
+    const kept = readNode(items, entry, problems);
+    if (problems.length > known) placeProblems(problems, known, String(index));
+    if (kept !== undefined) read.push(kept);
+  }
   return read.length === 0 ? undefined : read;
 }
 
-const NOT_KEPT = new Set(['@context', '@id', '@type']);
-
-function readObject(
-  properties: Readonly<Record<string, SchemaNode>>,
-  value: unknown,
-  pointer: string,
-  problems: Problem[],
-): unknown {
-  if (typeof value !== 'object' || Array.isArray(value)) return value;
+function readObject(properties: Readonly<Record<string, SchemaNode>>, value: unknown, problems: Problem[]): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const read: Record<string, unknown> = {};
-  for (const [name, entry] of Object.entries(value as object)) {
-    if (NOT_KEPT.has(name)) continue;
-    const place = `${pointer}/${escapePointer(name)}`;
-    const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (property === undefined) problems.push({ pointer: place, text: 'is not a field of this registry' });
-    else setUnlessEmpty(read, name, readNode(property, entry, place, problems));
-  }
-  if (Object.keys(read).length === 0) return undefined;
   const entityName = properties['@type']?.const;
-  return entityName === undefined ? read : { '@type': entityName, ...read };
+  if (entityName !== undefined) read['@type'] = entityName;
+  let isEmpty = true;
+  for (const name of Object.keys(value)) {
+    if (isNotKept(name)) continue;
+    const known = problems.length;
+    const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (property === undefined) problems.push({ pointer: '', text: 'is not a field of this registry' });
+    const kept = property === undefined ? undefined : readNode(property, (value as Record<string, unknown>)[name], problems);
+    if (problems.length > known) placeProblems(problems, known, name);
+    if (kept === undefined) continue;
+    read[name] = kept;
+    isEmpty = false;
+  }
+  return isEmpty ? undefined : read;
 }
 
-function readOpenObject(value: unknown, pointer: string, problems: Problem[]): unknown {
+function isNotKept(name: string): boolean {
+  return name.startsWith('@') && (name === '@context' || name === '@id' || name === '@type');
+}
+
+function placeProblems(problems: Problem[], from: number, name: string): void {
+  for (let index = from; index < problems.length; index += 1) {
+    const problem = problems[index];
+    if (problem !== undefined) problems[index] = { ...problem, pointer: `/${escapePointer(name)}${problem.pointer}` };
+  }
+}
+
+function readOpenObject(value: unknown, problems: Problem[]): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value).flatMap(([name, entry]) => {
-    const place = `${pointer}/${escapePointer(name)}`;
-    const kept = readText(name, place, problems);
-    const read = typeof entry === 'string' ? readText(entry, place, problems) : entry;
-    return kept === undefined || read === undefined || read === null || NOT_KEPT.has(kept) ? [] : [[kept, read] as const];
+    const known = problems.length;
+    const kept = readText(name, problems);
+    const read: unknown = typeof entry === 'string' ? readText(entry, problems) : entry;
+    if (problems.length > known) placeProblems(problems, known, name);
+    return kept === undefined || read === undefined || read === null || isNotKept(kept) ? [] : [[kept, read] as const];
   });
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-function readText(text: string, pointer: string, problems: Problem[]): string | undefined {
+function readText(text: string, problems: Problem[]): string | undefined {
   if (!text.isWellFormed() || text.includes('\u0000')) {
-    problems.push({ pointer, text: 'contains a NUL character or half of a surrogate pair' });
+    problems.push({ pointer: '', text: 'contains a NUL character or half of a surrogate pair' });
     return undefined;
   }
   const read = normaliseText(text);
@@ -110,25 +129,20 @@ function readText(text: string, pointer: string, problems: Problem[]): string | 
 
 const DECIMAL = /^-?\d{1,15}(\.\d{1,15})?$/;
 
-function readScalar(node: SchemaNode, value: unknown, pointer: string, problems: Problem[]): unknown {
-  if (node.enum !== undefined) return readCode(node.enum, node.synonyms ?? {}, value, pointer, problems);
-  if (node.format === 'date-time') return readMoment(node, value, pointer, problems);
+function readScalar(node: SchemaNode, value: unknown, problems: Problem[]): unknown {
+  if (node.enum !== undefined) return readCode(node.enum, node.synonyms ?? {}, value, problems);
+  if (node.format === 'date-time') return readMoment(node, value, problems);
   if (node.type === 'boolean') return readBoolean(value);
   if ((node.type === 'number' || node.type === 'integer') && typeof value === 'string' && DECIMAL.test(value)) return Number(value);
   return value;
 }
 
-function readCode(
-  codes: readonly string[],
-  synonyms: Readonly<Record<string, string>>,
-  value: unknown,
-  pointer: string,
-  problems: Problem[],
-): unknown {
+function readCode(codes: readonly string[], synonyms: Readonly<Record<string, string>>, value: unknown, problems: Problem[]): unknown {
+  if (typeof value === 'string' && codes.includes(value)) return value;
   const wanted = String(value).toLowerCase();
   const code = codes.find((candidate) => candidate.toLowerCase() === wanted) ?? (Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined);
   if (code !== undefined && typeof value !== 'object') return code;
-  problems.push({ pointer, text: `is not one of the codes ${listSome(codes)}` });
+  problems.push({ pointer: '', text: `is not one of the codes ${listSome(codes)}` });
   return undefined;
 }
 
@@ -136,10 +150,11 @@ function listSome(codes: readonly string[]): string {
   return codes.length <= 10 ? codes.join(', ') : `${codes.slice(0, 10).join(', ')} … (${codes.length} in all)`;
 }
 
-function readMoment(node: SchemaNode, value: unknown, pointer: string, problems: Problem[]): unknown {
+function readMoment(node: SchemaNode, value: unknown, problems: Problem[]): unknown {
   const isDay = node.precision === 'day';
   const read = typeof value === 'string' ? (isDay ? readDay(value) : readTimestamp(value)) : undefined;
-  if (read === undefined) problems.push({ pointer, text: `is no ${isDay ? 'date' : 'time'} in ISO 8601, e.g. ${isDay ? '1985-05-20' : '2024-01-15T10:30:00Z'}` });
+  const form = isDay ? 'date in ISO 8601, e.g. 1985-05-20' : 'time in ISO 8601, e.g. 2024-01-15T10:30:00Z';
+  if (read === undefined) problems.push({ pointer: '', text: `is no ${form}` });
   return read;
 }
 
@@ -162,10 +177,6 @@ function readBoolean(value: unknown): unknown {
   }
 }
 
-function setUnlessEmpty(target: Record<string, unknown>, name: string, value: unknown): void {
-  if (value !== undefined) target[name] = value;
-}
-
-export function escapePointer(name: string): string {
+function escapePointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,4 +1,4 @@
-import { findEntity, findIdentifierType, findRecordType } from '../profiles/index.ts';
+import { findEntity, findRecordType } from '../profiles/index.ts';
 import type { Entity, Profile, RecordType } from '../profiles/profile.ts';
 import { schemaNode } from '../profiles/schema-path.ts';
 import { type Document, getMemberType, renderBody } from './document.ts';
@@ -212,15 +212,6 @@ function holdsOnly(value: unknown, paths: readonly string[], prefix: string): bo
     if (name.startsWith('@') || paths.includes(path)) return true;
     return paths.some((known) => known.startsWith(`${path}.`)) && holdsOnly(inner, paths, `${path}.`);
   });
-}
-
-/** An identifier as a person writes it: `UIN=123`, `urn:gov:national-id=123`. */
-export function parseIdentifier(profile: Profile, text: string, recordType?: string): (RecordIdentifier & { recordType: string }) | undefined {
-  const separator = text.indexOf('=');
-  if (separator <= 0 || separator === text.length - 1) return undefined;
-  const type = findIdentifierType(profile, text.slice(0, separator), recordType);
-  if (type === undefined) return undefined;
-  return { type: type.code, value: text.slice(separator + 1), isUnique: type.unique, recordType: type.recordType };
 }
 
 function refuse(...problems: readonly Problem[]): { ok: false; problems: readonly Problem[] } {
