@@ -6,7 +6,8 @@ import { tooManyRefusal } from './refusal.ts';
 /**
  * Reads records. Identifier look-ups go over a few connections that many requests share, one statement behind the other
  * without waiting (pipelined); everything else over a pool. A statement that takes too long is cancelled and refused as
- * a search that finds too much. Columns arrive as text: nothing is parsed.
+ * a search that finds too much; one whose connection is lost is asked once more, for it only reads. Columns arrive as
+ * text: nothing is parsed.
  */
 export interface Reader {
   /** A short statement that finds its rows by index. */
@@ -37,7 +38,7 @@ export function openReader(database: Database, { statementTimeoutMs }: ReaderOpt
   const pipeline = new Pipeline({ ...connection, pipeline: true });
   return {
     lookUp: (query) => refuseWhenCancelled(pipeline.query(query)),
-    read: (query) => refuseWhenCancelled(queryRows(pool, query)),
+    read: (query) => refuseWhenCancelled(queryPool(pool, query)),
     close: async () => {
       await Promise.all([pool.end(), pipeline.close()]);
     },
@@ -71,7 +72,16 @@ async function queryRows(client: pg.Pool | pg.Client, { name, sql, parameters }:
   return rows;
 }
 
-/** Connections that take turns. One that is lost is replaced, and what was under way on it is asked once more: it only reads. */
+async function queryPool(pool: pg.Pool, query: CompiledQuery): Promise<readonly Row[]> {
+  try {
+    return await queryRows(pool, query);
+  } catch (error) {
+    if (!isConnectionLoss(error)) throw error;
+    return queryRows(pool, query);
+  }
+}
+
+/** Connections that take turns; one that is lost is replaced. */
 class Pipeline {
   readonly #settings: pg.ClientConfig;
   readonly #clients: (Promise<pg.Client> | undefined)[] = Array.from({ length: SHARED_CONNECTIONS });
@@ -83,12 +93,15 @@ class Pipeline {
   }
 
   async query(query: CompiledQuery): Promise<readonly Row[]> {
-    const client = await this.#next();
+    this.#turn = (this.#turn + 1) % SHARED_CONNECTIONS;
+    const place = this.#turn;
+    const client = this.#connected(place);
     try {
-      return await queryRows(client, query);
+      return await queryRows(await client, query);
     } catch (error) {
       if (!isConnectionLoss(error)) throw error;
-      return queryRows(await this.#next(), query);
+      this.#forget(place, client);
+      return queryRows(await this.#connected(place), query);
     }
   }
 
@@ -98,23 +111,25 @@ class Pipeline {
     await Promise.all(clients.map((client) => (client.status === 'fulfilled' ? client.value.end() : undefined)));
   }
 
-  #next(): Promise<pg.Client> {
+  #connected(place: number): Promise<pg.Client> {
     if (this.#closed) throw new Error('the reader is closed');
-    this.#turn = (this.#turn + 1) % SHARED_CONNECTIONS;
-    return this.#clients[this.#turn] ?? this.#open(this.#turn);
+    return this.#clients[place] ?? this.#connect(place);
   }
 
-  #open(place: number): Promise<pg.Client> {
+  #connect(place: number): Promise<pg.Client> {
     const client = new pg.Client(this.#settings);
     const opened = client.connect().then(() => client);
-    const forget = (): void => {
-      if (this.#clients[place] === opened) this.#clients[place] = undefined;
-    };
+    const forget = (): void => this.#forget(place, opened);
     client.on('error', forget);
     client.on('end', forget);
     opened.catch(forget);
     this.#clients[place] = opened;
     return opened;
+  }
+
+  /** Unless it was replaced already. */
+  #forget(place: number, client: Promise<pg.Client>): void {
+    if (this.#clients[place] === client) this.#clients[place] = undefined;
   }
 }
 
