@@ -23,9 +23,9 @@ export function withRegistry<T>(config: Config, profile: Profile, work: (databas
 }
 
 /** A record named on the command line, e.g. `UIN=991308255769`. */
-export function getReference(profile: Profile, text: string): { recordType: string; type: string; value: string } {
-  const found = parseIdentifier(profile, text);
+export function getReference(profile: Profile, text: string, recordType?: string): { recordType: string; type: string; value: string } {
+  const found = parseIdentifier(profile, text, recordType);
   if (found !== undefined) return found;
-  const types = profile.identifierTypes.filter((type) => type.unique).map((type) => type.code);
+  const types = profile.identifierTypes.filter((type) => type.unique && (recordType === undefined || type.recordType === recordType)).map((type) => type.code);
   throw new UsageError(`${text} names no record; write an identifier, e.g. ${types[0]}=123 (types: ${[...new Set(types)].join(', ')})`);
 }

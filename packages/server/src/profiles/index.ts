@@ -55,9 +55,13 @@ export function findIdentifierType(profile: Profile, name: string, recordType?: 
 }
 
 /** An identifier as a person writes it: `UIN=123`, `urn:gov:national-id=123`. */
-export function parseIdentifier(profile: Profile, text: string): { recordType: string; type: string; value: string } | undefined {
+export function parseIdentifier(
+  profile: Profile,
+  text: string,
+  recordType?: string,
+): { recordType: string; type: string; value: string } | undefined {
   const separator = text.indexOf('=');
-  const type = separator === -1 ? undefined : findIdentifierType(profile, text.slice(0, separator));
+  const type = separator === -1 ? undefined : findIdentifierType(profile, text.slice(0, separator), recordType);
   const value = text.slice(separator + 1);
   return type === undefined || value === '' ? undefined : { recordType: type.recordType, type: type.code, value };
 }

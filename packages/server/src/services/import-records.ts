@@ -1,6 +1,7 @@
 import type { Profile } from '../profiles/profile.ts';
 import type { Problem } from '../registry/normalise.ts';
 import { type PreparedRecord, prepareRecord } from '../registry/prepare-record.ts';
+import { refreshStatistics } from '../registry/statistics.ts';
 import { putPrepared } from '../registry/write.ts';
 import type { Db } from '../store/database.ts';
 import type { ImportRow } from './import-rows.ts';
@@ -80,6 +81,7 @@ export async function importRecords(
   } finally {
     await writing;
   }
+  if (report.created + report.updated >= BATCH_RECORDS) await refreshStatistics(db, profile);
   return report;
 }
 
