@@ -1,6 +1,7 @@
 import { DciError } from '@dci/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PartnerLimits } from '../store/partners.ts';
+import { addressSubject } from '../services/address-subject.ts';
 import { type RateDecision, type RateLimiter, rateLimitHeaders } from '../services/rate-limit.ts';
 import type { Sender } from '../services/receive-message.ts';
 import type { TokenVerifier } from '../services/verify-token.ts';
@@ -38,9 +39,9 @@ export function createGate(parts: GateParts): Gate {
     route: { readonly scope: string; readonly registry: string | undefined },
   ): Promise<void> {
     checkBodyHeaders(request, parts.maxBodyBytes);
-    const address = parts.limiter.consume(`address ${request.ip}`, 1, { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS });
+    const address = parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS });
     const ofAddress = address instanceof Promise ? await address : address;
-    if (!ofAddress.allowed) refuseRate(ofAddress, reply, 'too many requests from this address');
+    if (!ofAddress.allowed) refuseRate(ofAddress, reply, 'address', 'too many requests from this address');
     const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
     const sender: Sender = { partner, scopes, remoteAddress: request.ip };
     senders.set(request, sender);
@@ -49,8 +50,8 @@ export function createGate(parts: GateParts): Gate {
     if (route.registry !== undefined && !partner.registries.has(route.registry))
       throw new DciError('err.request.forbidden', 'this registry is not open to you');
     const decision = await consume(sender, 1);
-    reply.headers(rateLimitHeaders(decision));
-    if (!decision.allowed) refuseRate(decision, reply, 'too many requests; the limit of this partner is spent');
+    reply.headers(rateLimitHeaders(decision, 'partner'));
+    if (!decision.allowed) refuseRate(decision, reply, 'partner', 'too many requests; the limit of this partner is spent');
   }
 
   async function consume({ partner }: Sender, points: number): Promise<RateDecision> {
@@ -73,14 +74,14 @@ export function createGate(parts: GateParts): Gate {
       if (!decision.allowed)
         throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', 'the message holds more items than the limit of this partner leaves; send fewer, or later', {
           'retry-after': String(decision.resetSeconds),
-          ...rateLimitHeaders(decision),
+          ...rateLimitHeaders(decision, 'partner'),
         });
     },
   };
 }
 
-function refuseRate(decision: RateDecision, reply: FastifyReply, text: string): never {
-  reply.headers(rateLimitHeaders(decision));
+function refuseRate(decision: RateDecision, reply: FastifyReply, policy: string, text: string): never {
+  reply.headers(rateLimitHeaders(decision, policy));
   throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', text, {
     'retry-after': String(decision.resetSeconds),
   });

@@ -6,6 +6,7 @@ import {
   normaliseLeniently,
   parseEnvelope,
   readJson,
+  timestampMillis,
   type VerifiedMessage,
   verifyMessage,
 } from '@dci/protocol';
@@ -94,7 +95,7 @@ export function checkHeader(reception: Reception, { header }: VerifiedMessage, e
     });
   if (header.version !== undefined && header.version !== SPOKEN_VERSION)
     throw new DciError('rjct.version.invalid', `version ${SPOKEN_VERSION} is spoken here`, { pointer: '/header/version' });
-  const age = Math.abs(reception.now() - Date.parse(header.message_ts)) / 1000;
+  const age = Math.abs(reception.now() - (timestampMillis(header.message_ts) ?? Number.NaN)) / 1000;
   if (!(age <= reception.clockToleranceSeconds))
     throw new DciError(
       'rjct.message_ts.invalid',
