@@ -36,7 +36,10 @@ describe('a condition', () => {
     expect(condition({ birth_date: { $lt: '2000-02-29' } })).toEqual({ where: 'r."a_birth_date" < $1::date', values: ['2000-02-29'] });
     expect(condition({ sex: { $in: ['m', 'F', 'male'] } })).toEqual({ where: 'r."a_sex" = any($1::text[])', values: [['male', 'female']] });
     expect(condition({ group_size: { $gte: '4' } }, 'Group')).toEqual({ where: 'r."a_group_size" >= $1::bigint', values: [4] });
-    expect(condition({ poverty_score: { $lte: 2.5 } }, 'Group')).toEqual({ where: 'r."a_poverty_score" <= $1::double precision', values: [2.5] });
+    expect(condition({ poverty_score: { $lte: 2.5 } }, 'Group')).toEqual({
+      where: 'r."a_poverty_score" <= $1::double precision',
+      values: [2.5],
+    });
     expect(condition({ sex: { $exists: true } })).toEqual({ where: 'r."a_sex" is not null', values: [] });
   });
 
@@ -104,11 +107,17 @@ describe('a page', () => {
         ` and i.record_type = 'person' and i.valid_to is null and i.type = $1 and i.value = $2 order by r.id limit $3`,
       parameters: ['UIN', 'U1', 21],
     });
-    expect(compile({ query_type: 'idtype-value', query: { type: 'MRN', value: 'M1' }, sort: [{ attribute_name: 'sex' }] }).page.name).toBeUndefined();
+    expect(
+      compile({ query_type: 'idtype-value', query: { type: 'MRN', value: 'M1' }, sort: [{ attribute_name: 'sex' }] }).page.name,
+    ).toBeUndefined();
   });
 
   it('is ordered by its keys and then the id, which go the same way', () => {
-    const { page } = compile({ ...expression({ sex: 'male' }), sort: [{ attribute_name: 'age' }], pagination: { page_size: 10, page_number: 3 } });
+    const { page } = compile({
+      ...expression({ sex: 'male' }),
+      sort: [{ attribute_name: 'age' }],
+      pagination: { page_size: 10, page_number: 3 },
+    });
     expect(page.sql).toBe(
       'select id, version, body, s1::text from (select r.id, r.version, r.body, r."a_birth_date" as s1 from "record_social_person" r' +
         ' where r."a_sex" = $1::text order by s1 desc, id desc limit $2::bigint offset $3::bigint) p order by p.s1 desc, p.id desc limit $2::bigint',
@@ -131,5 +140,6 @@ describe('a page', () => {
 
 it('refuses to compile a filter that says nothing', () => {
   const look = plan({ query_type: 'idtype-value', query: { type: 'UIN', value: 'U1' } });
-  for (const kind of ['and', 'or'] as const) expect(() => compileSearch({ ...look, filter: { kind, terms: [] } })).toThrow('empty condition');
+  for (const kind of ['and', 'or'] as const)
+    expect(() => compileSearch({ ...look, filter: { kind, terms: [] } })).toThrow('empty condition');
 });

@@ -53,7 +53,12 @@ export function compilePage(plan: SearchPlan): CompiledQuery {
 }
 
 function compileCondition(plan: SearchPlan, parameters: Parameters): string {
-  return compileFilter(relateFilter(plan.filter, plan.recordType), { profile: plan.profile, recordType: plan.recordType, alias: 'r', parameters });
+  return compileFilter(relateFilter(plan.filter, plan.recordType), {
+    profile: plan.profile,
+    recordType: plan.recordType,
+    alias: 'r',
+    parameters,
+  });
 }
 
 function writeColumns(keys: readonly OrderKey[]): string {

@@ -84,5 +84,9 @@ function describeFilter(filter: Filter): unknown {
 }
 
 function describeKey(key: SortKey): unknown {
-  return [key.recordType.name, 'attribute' in key.by ? ['attribute', key.by.attribute.name] : ['identifier', key.by.identifierType], key.direction];
+  return [
+    key.recordType.name,
+    'attribute' in key.by ? ['attribute', key.by.attribute.name] : ['identifier', key.by.identifierType],
+    key.direction,
+  ];
 }

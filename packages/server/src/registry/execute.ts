@@ -45,7 +45,11 @@ async function lookUpTogether(reader: Reader, plans: readonly LookUpPlan[], sett
   await inTurns([...plans.entries()], ([index, plan]) =>
     settle(plan, async () => {
       const found = (await rows).get(String(index + 1)) ?? [];
-      return finishLookUp(reader, plan, found.map(([, ...row]) => row));
+      return finishLookUp(
+        reader,
+        plan,
+        found.map(([, ...row]) => row),
+      );
     }),
   );
 }
@@ -100,7 +104,11 @@ async function count(reader: Reader, plan: SearchPlan): Promise<number> {
 async function readRecords(reader: Reader, plan: SearchPlan): Promise<Omit<SearchResult, 'totalCount'>> {
   const rows = await reader.read(compilePage(plan));
   const page = rows.slice(0, plan.page.size);
-  const records = await addMembers(reader, plan, page.map((row) => toRecord(plan, row)));
+  const records = await addMembers(
+    reader,
+    plan,
+    page.map((row) => toRecord(plan, row)),
+  );
   const last = page.at(-1);
   if (last === undefined || rows.length <= page.length) return { plan, records };
   return { plan, records, next: { values: last.slice(3), id: text(last[0]) } };
@@ -109,7 +117,13 @@ async function readRecords(reader: Reader, plan: SearchPlan): Promise<Omit<Searc
 async function addMembers(reader: Reader, plan: SearchPlan, records: readonly FoundRecord[]): Promise<readonly FoundRecord[]> {
   const memberType = findMemberType(plan);
   if (memberType === undefined || records.length === 0) return records;
-  const rows = await reader.read(compileMembers(plan, memberType, records.map(({ id }) => id)));
+  const rows = await reader.read(
+    compileMembers(
+      plan,
+      memberType,
+      records.map(({ id }) => id),
+    ),
+  );
   const byGroup = Map.groupBy(rows, ([groupId]) => groupId);
   return records.map((record) => ({ ...record, members: (byGroup.get(record.id) ?? []).map((row) => toMember(plan, row.slice(1))) }));
 }

@@ -9,7 +9,6 @@ import type { SearchPlan } from './plan.ts';
 import { readQuery } from './read-query/read-query.ts';
 import type { Pass, SearchContext } from './search-context.ts';
 
-
 /**
  * From search criteria to a plan. The query is read, its subject and answer are named, its
  * conditions bound to the profile; then each pass takes the plan and returns it with one thing settled. Whatever is

@@ -11,10 +11,20 @@ import { CONTEXT, expression, identifier } from './search-fixture.ts';
 
 /** Boats and the harbours they lie in: a registry that shares nothing with the social one but the form of a profile. */
 const mark = closed({ identifier_type: text('identifier'), identifier_value: text('identifier') }, {});
-const boat = closed({ '@type': entityName('Boat') }, { marks: list(mark), hull: closed({}, { length: decimal('public', 0, 500), launched: day('public') }) });
+const boat = closed(
+  { '@type': entityName('Boat') },
+  { marks: list(mark), hull: closed({}, { length: decimal('public', 0, 500), launched: day('public') }) },
+);
 const harbour = closed(
   { '@type': entityName('Harbour') },
-  { codes: list(mark), coast: text('location'), berths: integer('public', 0, 10_000), flagship: boat, boats: list(boat), boat_count: integer('public', 0, 10_000) },
+  {
+    codes: list(mark),
+    coast: text('location'),
+    berths: integer('public', 0, 10_000),
+    flagship: boat,
+    boats: list(boat),
+    boat_count: integer('public', 0, 10_000),
+  },
 );
 
 const boats: Profile = {
@@ -93,12 +103,17 @@ describe('a registry made by its profile alone', () => {
 
   it('is searched through membership, either way', async () => {
     expect(await find({ ...expression({ 'hull.length': { $gt: 20 } }), response_entity: 'port' })).toEqual(['P1']);
-    expect(await find({ ...expression({ coast: 'north' }), response_entity: 'Vessel', sort: [{ attribute_name: 'length' }] })).toEqual(['B1', 'B2']);
+    expect(await find({ ...expression({ coast: 'north' }), response_entity: 'Vessel', sort: [{ attribute_name: 'length' }] })).toEqual([
+      'B1',
+      'B2',
+    ]);
     expect(await find({ ...expression({ length: 12.5, launched: 2020 }), response_entity: 'Harbour' })).toEqual(['P2']);
   });
 
   it('knows nothing of another', async () => {
     await expect(find(expression({ sex: 'male' }))).rejects.toMatchObject({ code: 'rjct.filter.invalid' });
-    await expect(find({ ...expression({ length: 1 }), response_entity: 'Group' })).rejects.toMatchObject({ code: 'rjct.search_criteria.invalid' });
+    await expect(find({ ...expression({ length: 1 }), response_entity: 'Group' })).rejects.toMatchObject({
+      code: 'rjct.search_criteria.invalid',
+    });
   });
 });

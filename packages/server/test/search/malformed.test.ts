@@ -31,7 +31,11 @@ function expectRefused(criteria: unknown): void {
 }
 
 const predicate = (...rows: unknown[]): object => ({ query_type: 'predicate', query: rows });
-const is = (attribute_name: unknown, operator: unknown, attribute_value: unknown): object => ({ attribute_name, operator, attribute_value });
+const is = (attribute_name: unknown, operator: unknown, attribute_value: unknown): object => ({
+  attribute_name,
+  operator,
+  attribute_value,
+});
 const good = is('sex', 'eq', 'male');
 let deep: object = { sex: 'male' };
 for (let level = 0; level < 5_000; level += 1) deep = { $and: [deep] };
@@ -111,7 +115,10 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   'something beside the query': { query_type: 'expression', query: { value: { expression: { query: { sex: 'male' }, filter: {} } } } },
   'something beside the value': { query_type: 'expression', query: { value: { expression: { query: { sex: 'male' } } }, all: true } },
   'a type that is no string': { query_type: 'expression', query: { type: 1, value: { expression: { query: { sex: 'male' } } } } },
-  'a collection that is no string': { query_type: 'expression', query: { value: { expression: { collection: {}, query: { sex: 'male' } } } } },
+  'a collection that is no string': {
+    query_type: 'expression',
+    query: { value: { expression: { collection: {}, query: { sex: 'male' } } } },
+  },
   'an empty $and': expression({ $and: [] }),
   'an empty $or': expression({ $or: [] }),
   'an empty $nor': expression({ $nor: [] }),
@@ -166,9 +173,42 @@ describe('a query that is not understood to the end is refused', () => {
   });
 });
 
-const NAMES = ['sex', 'age', 'birth_date', 'given_name', 'UIN', 'is_disabled', 'group_size', 'poverty_score', 'registration_date', 'shoe_size', '__proto__', ''];
+const NAMES = [
+  'sex',
+  'age',
+  'birth_date',
+  'given_name',
+  'UIN',
+  'is_disabled',
+  'group_size',
+  'poverty_score',
+  'registration_date',
+  'shoe_size',
+  '__proto__',
+  '',
+];
 const OPERATORS = ['$eq', '$ne', '$lt', '$gte', '$in', '$nin', '$exists', '$regex', '$not', '$where', 'eq', 'constructor', '$and', ''];
-const CHARACTERS = fc.constantFrom('%', '_', "'", '"', '\\', ';', '--', '$1', '/*', '\0', '\ud800', '\u{1F600}', 'ﬃ', '\u0001', 'a', '*', '^', '{', '}');
+const CHARACTERS = fc.constantFrom(
+  '%',
+  '_',
+  "'",
+  '"',
+  '\\',
+  ';',
+  '--',
+  '$1',
+  '/*',
+  '\0',
+  '\ud800',
+  '\u{1F600}',
+  'ﬃ',
+  '\u0001',
+  'a',
+  '*',
+  '^',
+  '{',
+  '}',
+);
 const hostileText = fc.array(CHARACTERS, { maxLength: 8 }).map((parts) => parts.join(''));
 const anything = fc.oneof(
   hostileText,
@@ -186,16 +226,34 @@ const { query: anyQuery } = fc.letrec<{ query: unknown; list: unknown; compariso
     anything,
   ),
   list: fc.array(tie('query'), { maxLength: 3 }),
-  comparison: fc.oneof(fc.constantFrom('male', '25', 'U0001', '2000-02-29', true), anything, fc.dictionary(fc.constantFrom(...OPERATORS), fc.oneof(anything, fc.array(anything, { maxLength: 3 })), { maxKeys: 2 })),
+  comparison: fc.oneof(
+    fc.constantFrom('male', '25', 'U0001', '2000-02-29', true),
+    anything,
+    fc.dictionary(fc.constantFrom(...OPERATORS), fc.oneof(anything, fc.array(anything, { maxLength: 3 })), { maxKeys: 2 }),
+  ),
 }));
 const anyRow = fc.oneof(
   anything,
   fc.record(
     {
       seq_num: fc.oneof(fc.integer(), anything),
-      expression1: fc.oneof(fc.record({ attribute_name: fc.constantFrom(...NAMES), operator: fc.constantFrom('eq', 'lt', 'in', 'ne', 'x'), attribute_value: anything }), anything),
+      expression1: fc.oneof(
+        fc.record({
+          attribute_name: fc.constantFrom(...NAMES),
+          operator: fc.constantFrom('eq', 'lt', 'in', 'ne', 'x'),
+          attribute_value: anything,
+        }),
+        anything,
+      ),
       condition: fc.oneof(fc.constantFrom('and', 'or', 'not', ''), fc.array(fc.constantFrom('and', 'or')), anything),
-      expression2: fc.oneof(fc.record({ attribute_name: fc.constantFrom(...NAMES), operator: fc.constantFrom('eq', 'lt', 'in', 'ne', 'x'), attribute_value: anything }), anything),
+      expression2: fc.oneof(
+        fc.record({
+          attribute_name: fc.constantFrom(...NAMES),
+          operator: fc.constantFrom('eq', 'lt', 'in', 'ne', 'x'),
+          attribute_value: anything,
+        }),
+        anything,
+      ),
     },
     { requiredKeys: [] },
   ),
@@ -215,10 +273,19 @@ const anyCriteria = fc.record(
     response_entity: mostly(fc.constantFrom('Group', 'Member', 'Animal', '', '__proto__')),
     reg_record_type: mostly(fc.constantFrom('Group', 'SRPerson', 'x:y')),
     sort: mostly(
-      fc.array(fc.record({ attribute_name: fc.oneof(fc.constantFrom(...NAMES), hostileText), sort_order: fc.constantFrom('asc', 'desc', 'up') }, { requiredKeys: [] }), { maxLength: 2 }),
+      fc.array(
+        fc.record(
+          { attribute_name: fc.oneof(fc.constantFrom(...NAMES), hostileText), sort_order: fc.constantFrom('asc', 'desc', 'up') },
+          { requiredKeys: [] },
+        ),
+        { maxLength: 2 },
+      ),
     ),
     pagination: mostly(
-      fc.record({ page_size: fc.integer({ min: -1, max: 2_000 }), page_number: fc.integer({ min: -1, max: 9 }), cursor: hostileText }, { requiredKeys: [] }),
+      fc.record(
+        { page_size: fc.integer({ min: -1, max: 2_000 }), page_number: fc.integer({ min: -1, max: 9 }), cursor: hostileText },
+        { requiredKeys: [] },
+      ),
     ),
   },
   { requiredKeys: ['query_type', 'query'] },
@@ -244,7 +311,20 @@ describe('whatever is sent', () => {
   });
 
   it('never becomes a wider search when part of it is spoilt', () => {
-    const spoilt = fc.constantFrom<unknown>({}, null, [], { $and: [] }, { shoe_size: 1 }, { sex: {} }, { sex: { $in: [] } }, { sex: null }, { $where: '1' }, { sex: 'neither' }, 'sex', 1);
+    const spoilt = fc.constantFrom<unknown>(
+      {},
+      null,
+      [],
+      { $and: [] },
+      { shoe_size: 1 },
+      { sex: {} },
+      { sex: { $in: [] } },
+      { sex: null },
+      { $where: '1' },
+      { sex: 'neither' },
+      'sex',
+      1,
+    );
     const wrap = fc.constantFrom<(inner: unknown) => object>(
       (inner) => ({ $and: [{ sex: 'male' }, inner] }),
       (inner) => ({ $or: [{ sex: 'male' }, inner] }),
@@ -262,7 +342,24 @@ describe('whatever is sent', () => {
 });
 
 describe('hostile values', () => {
-  const HOSTILE = ["' or '1'='1", "'; drop table record_social_person; --", '%', '_', '%%', '\\', '\\%', '$1', '" or true --', '{U0001}', '{"U0001","U0002"}', '*', '\u0001', '(select 1)', 'U0001\n', '\u202eU0001'];
+  const HOSTILE = [
+    "' or '1'='1",
+    "'; drop table record_social_person; --",
+    '%',
+    '_',
+    '%%',
+    '\\',
+    '\\%',
+    '$1',
+    '" or true --',
+    '{U0001}',
+    '{"U0001","U0002"}',
+    '*',
+    '\u0001',
+    '(select 1)',
+    'U0001\n',
+    '\u202eU0001',
+  ];
 
   it('are only ever compared', async () => {
     for (const value of HOSTILE) {
@@ -274,8 +371,11 @@ describe('hostile values', () => {
         expression({ surname: { $regex: `^${value.replaceAll(/[\\^$.|?*+()[\]{}]/g, String.raw`\$&`)}` } }),
       ]) {
         const found = await fixture.keys(criteria);
-        const expected = criteria.query_type === 'idtype-value' || JSON.stringify(criteria).includes('UIN') ? value.trim() === 'U0001' : false;
-        expect(found.length > 0, JSON.stringify(criteria)).toBe(expected || (JSON.stringify(criteria).includes('given_name') && value === '\\'));
+        const expected =
+          criteria.query_type === 'idtype-value' || JSON.stringify(criteria).includes('UIN') ? value.trim() === 'U0001' : false;
+        expect(found.length > 0, JSON.stringify(criteria)).toBe(
+          expected || (JSON.stringify(criteria).includes('given_name') && value === '\\'),
+        );
       }
     }
     const { rows } = await fixture.database.pool.query<{ count: string }>('select count(*) from record_social_person');
@@ -285,7 +385,10 @@ describe('hostile values', () => {
   it('never stand in the text of a statement', () => {
     const marker = 'qZ7marker';
     for (const criteria of [
-      { ...expression({ given_name: marker, surname: { $regex: `^${marker}` }, UIN: { $in: [marker] } }), sort: [{ attribute_name: 'UIN' }] },
+      {
+        ...expression({ given_name: marker, surname: { $regex: `^${marker}` }, UIN: { $in: [marker] } }),
+        sort: [{ attribute_name: 'UIN' }],
+      },
       identifier('UIN', marker),
     ]) {
       const { page, count } = compileSearch(fixture.plan(criteria));

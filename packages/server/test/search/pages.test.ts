@@ -49,7 +49,8 @@ async function walkByCursor(sort: Sort, size: number, between: () => Promise<voi
 
 describe('an order', () => {
   const inOrder = async (criteria: object): Promise<string[]> => fixture.keys({ ...criteria, pagination: { page_size: 1_000 } });
-  const value = (key: string, read: (person: Person) => string | undefined): string | undefined => read(persons.find((one) => one.key === key) as Person);
+  const value = (key: string, read: (person: Person) => string | undefined): string | undefined =>
+    read(persons.find((one) => one.key === key) as Person);
 
   it('goes by the attribute, what lacks it last; downwards it is exactly turned round', async () => {
     const up = await inOrder({ ...everybody, sort: [{ attribute_name: 'birth_date' }] });
@@ -75,7 +76,9 @@ describe('an order', () => {
     const find = (key: string): Household | undefined => households.find((household) => household.key === key);
     const up = (await inOrder({ ...all, sort: [{ attribute_name: 'birth_date' }] })).map((key) => scores(find(key), 'least'));
     expect(up).toEqual(up.toSorted());
-    const down = (await inOrder({ ...all, sort: [{ attribute_name: 'birth_date', sort_order: 'desc' }] })).map((key) => scores(find(key), 'greatest'));
+    const down = (await inOrder({ ...all, sort: [{ attribute_name: 'birth_date', sort_order: 'desc' }] })).map((key) =>
+      scores(find(key), 'greatest'),
+    );
     expect(down).toEqual(down.toSorted().toReversed());
   });
 
@@ -117,11 +120,18 @@ describe('pages', () => {
   });
 
   it('count what matches', async () => {
-    for (const pagination of [{ page_size: 5 }, { page_size: 5, page_number: 3 }, { page_size: 1_000 }, { page_size: 5, page_number: 1_000 }]) {
+    for (const pagination of [
+      { page_size: 5 },
+      { page_size: 5, page_number: 3 },
+      { page_size: 1_000 },
+      { page_size: 5, page_number: 1_000 },
+    ]) {
       expect(await fixture.search({ ...everybody, pagination })).toMatchObject({ totalCount: persons.length });
     }
     const female = persons.filter(({ sex }) => sex === 'female').length;
-    expect(await fixture.search({ ...expression({ sex: 'female' }), sort: [{ attribute_name: 'age' }] })).toMatchObject({ totalCount: female });
+    expect(await fixture.search({ ...expression({ sex: 'female' }), sort: [{ attribute_name: 'age' }] })).toMatchObject({
+      totalCount: female,
+    });
   });
 
   it('end where too many records match, or lie too deep', async () => {

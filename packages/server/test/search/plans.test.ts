@@ -33,7 +33,8 @@ async function explain({ sql, parameters }: CompiledQuery): Promise<readonly Pla
 }
 
 /** What was read, by index or, where there is none, by table. */
-const read = (nodes: readonly PlanNode[]): string[] => [...new Set(nodes.flatMap((node) => node['Index Name'] ?? node['Relation Name'] ?? []))].toSorted();
+const read = (nodes: readonly PlanNode[]): string[] =>
+  [...new Set(nodes.flatMap((node) => node['Index Name'] ?? node['Relation Name'] ?? []))].toSorted();
 
 const rowsRead = (nodes: readonly PlanNode[]): number => {
   const scans = nodes.filter((node) => node['Node Type'].includes('Scan') && !node['Node Type'].startsWith('Subquery'));
@@ -77,7 +78,13 @@ describe('an identifier is one index probe and one row', () => {
     const term = await explain(compilePage(fixture.plan(expression({ UIN: 'U77', sex: 'female' }))));
     expect(read(term)).toEqual(IDENTIFIER);
     const household = await explain(compilePage(fixture.plan({ ...identifier('UIN', 'U77'), response_entity: 'Group' })));
-    expect(read(household)).toEqual([...IDENTIFIER.slice(0, 1), 'membership_of_member', 'record_social_group', 'record_social_group_pkey', 'record_social_person_pkey']);
+    expect(read(household)).toEqual([
+      ...IDENTIFIER.slice(0, 1),
+      'membership_of_member',
+      'record_social_group',
+      'record_social_group_pkey',
+      'record_social_person_pkey',
+    ]);
     expect(rowsRead(household)).toBeLessThan(10);
   });
 });
@@ -103,7 +110,12 @@ describe('an indexed attribute', () => {
   });
 
   it('serves a condition and its count', async () => {
-    for (const query of [{ district: 'D7' }, { given_name: { $regex: '^Given12' } }, { birth_date: { $eq: '1985-05-20' } }, { surname: { $in: ['Sur1', 'Sur2'] } }]) {
+    for (const query of [
+      { district: 'D7' },
+      { given_name: { $regex: '^Given12' } },
+      { birth_date: { $eq: '1985-05-20' } },
+      { surname: { $in: ['Sur1', 'Sur2'] } },
+    ]) {
       const nodes = await explain(compileSearch(fixture.plan(expression(query))).count);
       expect(rowsRead(nodes), JSON.stringify(query)).toBeLessThan(PERSONS / 10);
     }

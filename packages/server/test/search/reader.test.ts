@@ -12,7 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-const tooLong = expect.objectContaining({ code: 'rjct.search.too_many_records_found', message: expect.stringContaining('narrow') }) as Error;
+const tooLong = expect.objectContaining({
+  code: 'rjct.search.too_many_records_found',
+  message: expect.stringContaining('narrow'),
+}) as Error;
 
 describe('a reader', () => {
   it('hands over columns as the text they are, and answers to whom they belong', async () => {
@@ -41,7 +44,10 @@ describe('a reader', () => {
     try {
       await client.query('begin');
       await client.query('lock table identifier in access exclusive mode');
-      const results = await executeSearches(reader, ['U0001', 'U0002', 'U0003'].map((uin) => fixture.plan(identifier('UIN', uin))));
+      const results = await executeSearches(
+        reader,
+        ['U0001', 'U0002', 'U0003'].map((uin) => fixture.plan(identifier('UIN', uin))),
+      );
       expect(results).toEqual([tooLong, tooLong, tooLong]);
     } finally {
       await client.query('rollback');

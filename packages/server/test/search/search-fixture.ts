@@ -65,7 +65,10 @@ export async function openSearchFixture(population: Population): Promise<SearchF
 }
 
 export function expression(query: unknown, collection?: string): { query_type: string; query: object } {
-  return { query_type: 'expression', query: { type: 'ns:org:QueryType:NoSql', value: { expression: { ...(collection && { collection }), query } } } };
+  return {
+    query_type: 'expression',
+    query: { type: 'ns:org:QueryType:NoSql', value: { expression: { ...(collection && { collection }), query } } },
+  };
 }
 
 export function identifier(type: string, value: string): { query_type: string; query: object } {

@@ -31,7 +31,8 @@ describe('an identifier search', () => {
   });
 
   it('knows the type by its synonyms and namespace, ignoring case', async () => {
-    for (const type of ['uin', 'urn:gov:national-id', 'National ID']) expect(await fixture.keys(identifier(type, anna.uin))).toEqual([anna.key]);
+    for (const type of ['uin', 'urn:gov:national-id', 'National ID'])
+      expect(await fixture.keys(identifier(type, anna.uin))).toEqual([anna.key]);
   });
 
   it('finds nothing where nothing is, and refuses types it does not know', async () => {
@@ -111,8 +112,15 @@ describe('a batch', () => {
 
   it('refuses the item that finds too much and serves the others', async () => {
     const limits = { defaultPageSize: 20, maxPageSize: 100, maxMatches: 25, maxTerms: 5, maxDepth: 5, maxListValues: 5 };
-    const plans = [expression({ UIN: { $exists: true } }), identifier('UIN', anna.uin), { ...expression({ UIN: { $exists: true } }), sort: [{ attribute_name: 'UIN' }] }];
-    const results = await executeSearches(fixture.reader, plans.map((criteria) => fixture.plan(criteria, { limits })));
+    const plans = [
+      expression({ UIN: { $exists: true } }),
+      identifier('UIN', anna.uin),
+      { ...expression({ UIN: { $exists: true } }), sort: [{ attribute_name: 'UIN' }] },
+    ];
+    const results = await executeSearches(
+      fixture.reader,
+      plans.map((criteria) => fixture.plan(criteria, { limits })),
+    );
     expect(results.map((result) => (result instanceof DciError ? result.code : result.totalCount))).toEqual([
       'rjct.search.too_many_records_found',
       1,
@@ -124,7 +132,11 @@ describe('a batch', () => {
 describe('a predicate', () => {
   const row = (number: number, ...parts: unknown[]): object =>
     Object.fromEntries([['seq_num', number], ...parts.map((part, index) => [['expression1', 'condition', 'expression2'][index], part])]);
-  const is = (attribute_name: string, operator: string, attribute_value: unknown): object => ({ attribute_name, operator, attribute_value });
+  const is = (attribute_name: string, operator: string, attribute_value: unknown): object => ({
+    attribute_name,
+    operator,
+    attribute_value,
+  });
   const find = (...rows: object[]): Promise<string[]> =>
     fixture.keys({ query_type: 'predicate', query: rows, pagination: { page_size: 1_000 } });
   const who = (test: (person: Person) => boolean): string[] => persons.filter(test).map(({ key }) => key);
@@ -144,7 +156,9 @@ describe('a predicate', () => {
     const young = await find(row(1, is('age', 'lt', '25')));
     expect(young.toSorted()).toEqual(who(({ birthDate }) => birthDate !== undefined && birthDate > '2000-02-28'));
     expect((await find(row(1, is('sex', 'in', ['m', 'other'])))).toSorted()).toEqual(who(({ sex }) => sex === 'male' || sex === 'other'));
-    const poor = new Set(households.filter(({ povertyScore }) => povertyScore !== undefined && povertyScore < 2.5).flatMap(({ members }) => members));
+    const poor = new Set(
+      households.filter(({ povertyScore }) => povertyScore !== undefined && povertyScore < 2.5).flatMap(({ members }) => members),
+    );
     expect((await find(row(1, is('poverty_score', 'lt', '2.5')), row(2, is('sex', 'eq', 'male')))).toSorted()).toEqual(
       who((one) => poor.has(one) && one.sex === 'male'),
     );
@@ -152,7 +166,12 @@ describe('a predicate', () => {
 
   it('reads a longer row from left to right', async () => {
     const query = [
-      { expression1: is('sex', 'eq', 'male'), condition: ['or', 'and'], expression2: is('sex', 'eq', 'female'), expression3: is('marital_status', 'eq', 'W') },
+      {
+        expression1: is('sex', 'eq', 'male'),
+        condition: ['or', 'and'],
+        expression2: is('sex', 'eq', 'female'),
+        expression3: is('marital_status', 'eq', 'W'),
+      },
     ];
     const found = await fixture.keys({ query_type: 'expression', query, pagination: { page_size: 1_000 } });
     expect(found.toSorted()).toEqual(who(({ sex, maritalStatus }) => (sex === 'male' || sex === 'female') && maritalStatus === 'W'));
@@ -182,7 +201,9 @@ describe('what is answered', () => {
     const query = { district: 'D1' };
     expect(about({ ...expression(query, 'Group'), response_entity: 'Member' })).toMatchObject({ recordType: { name: 'group' } });
     expect(about({ ...expression(query), response_entity: 'Member' })).toMatchObject({ recordType: { name: 'person' } });
-    expect(about({ ...expression(query), reg_record_type: 'Group', response_entity: 'Member' })).toMatchObject({ recordType: { name: 'group' } });
+    expect(about({ ...expression(query), reg_record_type: 'Group', response_entity: 'Member' })).toMatchObject({
+      recordType: { name: 'group' },
+    });
     expect(about(expression({ 'member_list.district': 'D1' }, 'Group'))).toMatchObject({ recordType: { name: 'person' } });
   });
 
@@ -193,19 +214,25 @@ describe('what is answered', () => {
       [{ ...expression(poor), reg_type: 'ns:org:RegistryType:Civil' }, '/reg_type'],
       [expression(poor, 'Animal'), '/query/value/expression/collection'],
     ];
-    for (const [criteria, pointer] of cases) expect(() => fixture.plan(criteria)).toThrow(refusal('rjct.search_criteria.invalid', pointer) as Error);
+    for (const [criteria, pointer] of cases)
+      expect(() => fixture.plan(criteria)).toThrow(refusal('rjct.search_criteria.invalid', pointer) as Error);
   });
 
   it('keeps fields that the partner may not read out of filter, look-up and order', () => {
     const mayUse = (_type: unknown, field: object): boolean => !('path' in field && field.path === 'marital_status') && !('code' in field);
     const pointers: [object, string, string][] = [
       [expression({ marital_status: 'W' }), 'rjct.filter.invalid', '/query/value/expression/query/marital_status'],
-      [expression({ $nor: [{ marital_status: { $exists: true } }] }), 'rjct.filter.invalid', '/query/value/expression/query/$nor/0/marital_status'],
+      [
+        expression({ $nor: [{ marital_status: { $exists: true } }] }),
+        'rjct.filter.invalid',
+        '/query/value/expression/query/$nor/0/marital_status',
+      ],
       [identifier('UIN', 'U1'), 'rjct.filter.invalid', '/query/type'],
       [{ ...expression({ sex: 'male' }), sort: [{ attribute_name: 'marital_status' }] }, 'rjct.sort.invalid', '/sort/0/attribute_name'],
       [{ ...expression({ sex: 'male' }), sort: [{ attribute_name: 'UIN' }] }, 'rjct.sort.invalid', '/sort/0/attribute_name'],
     ];
-    for (const [criteria, code, pointer] of pointers) expect(() => fixture.plan(criteria, { mayUse })).toThrow(refusal(code, pointer) as Error);
+    for (const [criteria, code, pointer] of pointers)
+      expect(() => fixture.plan(criteria, { mayUse })).toThrow(refusal(code, pointer) as Error);
   });
 
   it('stays within the row scope, also through a membership', async () => {
@@ -226,7 +253,9 @@ describe('the published samples', () => {
 
   it.skipIf(!found)('are served, but for the one that orders codes', async () => {
     const outcomes: Record<string, string> = {};
-    for (const file of readdirSync(samples).filter((name) => name.endsWith('req.json')).toSorted()) {
+    for (const file of readdirSync(samples)
+      .filter((name) => name.endsWith('req.json'))
+      .toSorted()) {
       const { value } = readJson(readFileSync(join(samples, file)), { keepRepeated: new Set(['condition']) });
       const received = normaliseLeniently(value, { now: '2024-01-15T10:30:00Z' }).value as { message: object };
       const { search_request: items } = parseSearchRequest({ ...received.message, transaction_id: 't-1' });

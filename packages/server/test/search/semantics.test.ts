@@ -2,15 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Condition, holdsForHousehold, holdsForPerson, toQuery } from './evaluator.ts';
 import { expression, openSearchFixture, type SearchFixture } from './search-fixture.ts';
-import {
-  BIRTH_DATES,
-  GIVEN_NAMES,
-  HOUSEHOLD_KINDS,
-  makePopulation,
-  MARITAL_STATUSES,
-  POVERTY_SCORES,
-  SEXES,
-} from './social-population.ts';
+import { BIRTH_DATES, GIVEN_NAMES, HOUSEHOLD_KINDS, makePopulation, MARITAL_STATUSES, POVERTY_SCORES, SEXES } from './social-population.ts';
 
 const population = makePopulation(70, 60);
 let fixture: SearchFixture;
@@ -30,7 +22,12 @@ function comparisons(
   const value = fc.constantFrom(...values);
   return fc.oneof(
     fc.record({ kind: fc.constant('compare' as const), attribute: fc.constant(attribute), operator: fc.constantFrom(...operators), value }),
-    fc.record({ kind: fc.constant('compare' as const), attribute: fc.constant(attribute), operator: fc.constant('exists' as const), value: fc.boolean() }),
+    fc.record({
+      kind: fc.constant('compare' as const),
+      attribute: fc.constant(attribute),
+      operator: fc.constant('exists' as const),
+      value: fc.boolean(),
+    }),
     fc.record({
       kind: fc.constant('compare' as const),
       attribute: fc.constant(attribute),
@@ -88,7 +85,9 @@ describe('a query finds exactly what it says', () => {
     await fc.assert(
       fc.asyncProperty(conditions(ofPerson), async (condition) => {
         const found = await fixture.keys({ ...expression(toQuery(condition)), response_entity: 'SRPerson', ...everything });
-        expect(found.toSorted()).toEqual(population.persons.filter((person) => holdsForPerson(condition, person, population)).map(({ key }) => key));
+        expect(found.toSorted()).toEqual(
+          population.persons.filter((person) => holdsForPerson(condition, person, population)).map(({ key }) => key),
+        );
       }),
       RUNS,
     );
@@ -98,7 +97,9 @@ describe('a query finds exactly what it says', () => {
     await fc.assert(
       fc.asyncProperty(conditions(fc.oneof(ofPerson, ofHousehold)), async (condition) => {
         const found = await fixture.keys({ ...expression(toQuery(condition)), response_entity: 'Member', ...everything });
-        expect(found.toSorted()).toEqual(population.persons.filter((person) => holdsForPerson(condition, person, population)).map(({ key }) => key));
+        expect(found.toSorted()).toEqual(
+          population.persons.filter((person) => holdsForPerson(condition, person, population)).map(({ key }) => key),
+        );
       }),
       RUNS,
     );
@@ -108,7 +109,9 @@ describe('a query finds exactly what it says', () => {
     await fc.assert(
       fc.asyncProperty(conditions(fc.oneof(ofPerson, ofHousehold)), async (condition) => {
         const found = await fixture.keys({ ...expression(toQuery(condition)), response_entity: 'Group', ...everything });
-        expect(found.toSorted()).toEqual(population.households.filter((household) => holdsForHousehold(condition, household)).map(({ key }) => key));
+        expect(found.toSorted()).toEqual(
+          population.households.filter((household) => holdsForHousehold(condition, household)).map(({ key }) => key),
+        );
       }),
       RUNS,
     );

@@ -53,7 +53,9 @@ function bindIdentifierValue(term: IdentifierTerm, subject: Subject, context: Se
   if (open.length === 0) throw filterRefusal('the identifier type is not open to you', term.typePointer);
   return joinFilters(
     'or',
-    open.map((field) => compareIdentifier(field, 'eq', [coerceText(term.value, field.identifierType.code, term.valuePointer)], term.valuePointer)),
+    open.map((field) =>
+      compareIdentifier(field, 'eq', [coerceText(term.value, field.identifierType.code, term.valuePointer)], term.valuePointer),
+    ),
   );
 }
 
@@ -140,7 +142,8 @@ function bindList(attribute: Attribute, term: Term, compare: Compare, context: S
 
 function readList(term: Term, context: SearchContext): readonly unknown[] {
   const { maxListValues } = context.limits;
-  if (!Array.isArray(term.value) || term.value.length === 0) throw filterRefusal('a list of at least one value is expected', term.valuePointer);
+  if (!Array.isArray(term.value) || term.value.length === 0)
+    throw filterRefusal('a list of at least one value is expected', term.valuePointer);
   if (term.value.length > maxListValues) throw filterRefusal(`a list may hold ${maxListValues} values`, term.valuePointer);
   return term.value;
 }

@@ -14,12 +14,17 @@ export const selectPage: Pass = (plan, criteria, context): SearchPlan => {
   assertPage(size, context.limits.maxPageSize, childPointer(place, 'page_size'));
   if (number !== undefined) assertPage(number, Number.MAX_SAFE_INTEGER, childPointer(place, 'page_number'));
   const sized = { ...plan, page: { size, number: number ?? 1 } };
-  return cursor === undefined ? assertReachable(sized, place) : continueAfter(sized, cursor, number, context, childPointer(place, 'cursor'));
+  return cursor === undefined
+    ? assertReachable(sized, place)
+    : continueAfter(sized, cursor, number, context, childPointer(place, 'cursor'));
 };
 
 function assertPage(value: unknown, most: number, pointer: string): void {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return;
-  throw paginationRefusal(most === Number.MAX_SAFE_INTEGER ? 'a whole number from 1 is expected' : `a whole number from 1 to ${most} is expected`, pointer);
+  throw paginationRefusal(
+    most === Number.MAX_SAFE_INTEGER ? 'a whole number from 1 is expected' : `a whole number from 1 to ${most} is expected`,
+    pointer,
+  );
 }
 
 function assertReachable(plan: SearchPlan, pointer: string): SearchPlan {
