@@ -13,7 +13,11 @@ const SEARCH = JSON.stringify({
         reference_id: 'r-1',
         timestamp: '2026-11-22T10:00:00Z',
         locale: 'eng',
-        search_criteria: { query_type: 'idtype-value', query: { type: 'UIN', value: 'Zoë "\u{1f600}" \\ \n' }, flags: [true, false, null, -1.5e-3, 0] },
+        search_criteria: {
+          query_type: 'idtype-value',
+          query: { type: 'UIN', value: 'Zoë "\u{1f600}" \\ \n' },
+          flags: [true, false, null, -1.5e-3, 0],
+        },
       },
     ],
   },
@@ -40,13 +44,23 @@ function readOrRefusal(json: Uint8Array | string): JsonText | undefined {
   }
 }
 
-
 describe('what is JSON', () => {
   it('is read as JSON.parse reads it', () => {
-    const numbers = fc.oneof(fc.maxSafeInteger(), fc.double({ noNaN: true, noDefaultInfinity: true, maxExcluded: true, max: 1e15, min: -1e15 }));
+    const numbers = fc.oneof(
+      fc.maxSafeInteger(),
+      fc.double({ noNaN: true, noDefaultInfinity: true, maxExcluded: true, max: 1e15, min: -1e15 }),
+    );
     const strings = fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed() && !text.includes('\0') && text !== '__proto__');
     const { tree } = fc.letrec((tie) => ({
-      tree: fc.oneof({ maxDepth: 6 }, strings, numbers, fc.boolean(), fc.constant(null), fc.array(tie('tree')), fc.dictionary(strings, tie('tree'))),
+      tree: fc.oneof(
+        { maxDepth: 6 },
+        strings,
+        numbers,
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie('tree')),
+        fc.dictionary(strings, tie('tree')),
+      ),
     }));
     fc.assert(
       fc.property(tree, fc.constantFrom('', ' ', '\n\t'), (value, indent) => {
@@ -151,11 +165,14 @@ describe('what is refused', () => {
     refusalOf(Uint8Array.from(bytes));
   });
 
-  it.each(['1e999', '-1e999', '9007199254740992', '-9007199254740992', '1'.repeat(400)])('the number %s, with what to do instead', (number) => {
-    const error = refusalOf(`{"message":{"value":${number}}}`);
-    expect(error.message).toContain('as a string');
-    expect(error.pointer).toBe('/message/value');
-  });
+  it.each(['1e999', '-1e999', '9007199254740992', '-9007199254740992', '1'.repeat(400)])(
+    'the number %s, with what to do instead',
+    (number) => {
+      const error = refusalOf(`{"message":{"value":${number}}}`);
+      expect(error.message).toContain('as a string');
+      expect(error.pointer).toBe('/message/value');
+    },
+  );
 
   it('a repeated member, however it is written', () => {
     expect(refusalOf('{"header":{"a":1,"b":2,"a":1}}').pointer).toBe('/header/a');
@@ -212,7 +229,11 @@ describe('damaged messages', () => {
 
   it('are read as JSON.parse reads them, or refused', () => {
     const bytes = Buffer.from(SEARCH);
-    const mutation = fc.record({ at: fc.nat(bytes.length - 1), byte: fc.oneof(fc.nat(255), fc.constantFrom(...Buffer.from('"\\{}[],:0123eE+-. \0'))), kind: fc.constantFrom('replace', 'insert', 'delete', 'double') });
+    const mutation = fc.record({
+      at: fc.nat(bytes.length - 1),
+      byte: fc.oneof(fc.nat(255), fc.constantFrom(...Buffer.from('"\\{}[],:0123eE+-. \0'))),
+      kind: fc.constantFrom('replace', 'insert', 'delete', 'double'),
+    });
     let read = 0;
     fc.assert(
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
@@ -233,7 +254,32 @@ describe('damaged messages', () => {
   });
 
   it('never break the reader, whatever the bytes', () => {
-    const soup = fc.array(fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '\\', 'u', 'd83d', 'true', 'null', '1', '-', '.', 'e', ' ', '"a"', 'é', '\u{1f600}')).map((parts) => parts.join(''));
+    const soup = fc
+      .array(
+        fc.constantFrom(
+          '{',
+          '}',
+          '[',
+          ']',
+          '"',
+          ':',
+          ',',
+          '\\',
+          'u',
+          'd83d',
+          'true',
+          'null',
+          '1',
+          '-',
+          '.',
+          'e',
+          ' ',
+          '"a"',
+          'é',
+          '\u{1f600}',
+        ),
+      )
+      .map((parts) => parts.join(''));
     fc.assert(
       fc.property(fc.oneof(soup, fc.string({ unit: 'binary' })), (text) => {
         const result = readOrRefusal(text);
@@ -248,5 +294,7 @@ it('reads wide, long and much escaped texts of megabytes', () => {
   const wide = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`name-${index}`, '\n\u{1f600}'.repeat(10)]));
   expect(readJson(JSON.stringify(wide)).value).toEqual(wide);
   const repeated = `{"q":{${Array.from({ length: 50_000 }, () => '"condition":1').join(',')}}}`;
-  expect(readJson(repeated, { keepRepeated: new Set(['condition']) }).value).toEqual({ q: { condition: Array.from({ length: 50_000 }, () => 1) } });
+  expect(readJson(repeated, { keepRepeated: new Set(['condition']) }).value).toEqual({
+    q: { condition: Array.from({ length: 50_000 }, () => 1) },
+  });
 });

@@ -259,7 +259,7 @@ function resolveEscapes(reader: Reader, quoted: string): string {
 
 function parseQuoted(quoted: string): string | undefined {
   try {
-    return JSON.parse(quoted);
+    return JSON.parse(quoted) as string;
   } catch {
     return undefined;
   }

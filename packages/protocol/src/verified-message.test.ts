@@ -14,10 +14,19 @@ const OTHER_KEY = generateSigningKey('ES256');
 const EDWARDS_KEY = generateSigningKey('EdDSA');
 const TERMS = { senderId: 'spmis', created: NOW, expires: NOW + 300 };
 
-const HEADER = { version: '1.0.0', message_id: 'm-1', message_ts: '2023-11-14T22:13:20Z', action: 'search', sender_id: 'spmis', total_count: 1 };
+const HEADER = {
+  version: '1.0.0',
+  message_id: 'm-1',
+  message_ts: '2023-11-14T22:13:20Z',
+  action: 'search',
+  sender_id: 'spmis',
+  total_count: 1,
+};
 const MESSAGE = {
   transaction_id: 't-1',
-  search_request: [{ reference_id: 'r-1', locale: 'eng', search_criteria: { query_type: 'idtype-value', query: { type: 'UIN', value: 'Zoë-1' } } }],
+  search_request: [
+    { reference_id: 'r-1', locale: 'eng', search_criteria: { query_type: 'idtype-value', query: { type: 'UIN', value: 'Zoë-1' } } },
+  ],
 };
 
 function keyRing(...keys: readonly SigningKey[]): (kid: string) => VerificationKey | undefined {
@@ -113,7 +122,11 @@ describe.each(['required', 'optional'] as const)('a bad signature, where one is 
   it.each([
     ['that is none', 'forged', 'list of parameters'],
     ['that only mentions unsigned', 'not unsigned', 'list of parameters'],
-    ['that is the published example', 'Signature: namespace="dci", kidId="{sender_id}|{unique_key_id}|{algorithm}", algorithm="ed25519"', 'missing'],
+    [
+      'that is the published example',
+      'Signature: namespace="dci", kidId="{sender_id}|{unique_key_id}|{algorithm}", algorithm="ed25519"',
+      'missing',
+    ],
     ['by a key that is not registered', signContent(content, OTHER_KEY, TERMS), 'not registered'],
     ['by another key under a registered id', signContent(content, { ...OTHER_KEY, kid: KEY.kid }, TERMS), 'does not fit'],
     ['in the name of another sender', signContent(content, KEY, { ...TERMS, senderId: 'other' }), 'sender_id'],
@@ -126,7 +139,11 @@ describe.each(['required', 'optional'] as const)('a bad signature, where one is 
     ['that has expired', signContent(content, KEY, { ...TERMS, created: NOW - 300, expires: NOW }), 'expired'],
     ['from the future', signContent(content, KEY, { ...TERMS, created: NOW + 61 }), 'future'],
     ['that lasts longer than a day', signContent(content, KEY, { ...TERMS, expires: NOW + 86_401 }), '24 hours'],
-    ['that ends before it begins', GOOD.replace(`created="${NOW}"`, `created="${NOW + 30}"`).replace(`expires="${NOW + 300}"`, `expires="${NOW + 20}"`), 'after "created"'],
+    [
+      'that ends before it begins',
+      GOOD.replace(`created="${NOW}"`, `created="${NOW + 30}"`).replace(`expires="${NOW + 300}"`, `expires="${NOW + 20}"`),
+      'after "created"',
+    ],
     ['with another beginning', GOOD.replace(`created="${NOW}"`, `created="${NOW - 1}"`), 'does not fit'],
     ['with another end', GOOD.replace(`expires="${NOW + 300}"`, `expires="${NOW + 301}"`), 'does not fit'],
   ])('%s is refused, saying why', (_name, signature, reason) => {
@@ -137,7 +154,8 @@ describe.each(['required', 'optional'] as const)('a bad signature, where one is 
 
   it('that is no string is refused', () => {
     const envelope = parseEnvelope({ header: HEADER, message: MESSAGE });
-    for (const signature of [0, true, {}, [GOOD]]) expect(refusalOf(bodyOf(signature), { policy, envelope }).code).toBe('err.signature.invalid');
+    for (const signature of [0, true, {}, [GOOD]])
+      expect(refusalOf(bodyOf(signature), { policy, envelope }).code).toBe('err.signature.invalid');
   });
 
   it('never has its key or itself repeated', () => {
@@ -192,7 +210,9 @@ it('hands on no message of another sender or id than the one that was signed', (
     expect(refusalOf(bodyOf(GOOD), { envelope }).code).toBe('err.sender_id.invalid');
   }
   const received: JsonText = readJson('[]');
-  expect(refusalOf('', { received, envelope: { header: HEADER, message: MESSAGE }, policy: 'optional' }).code).toBe('err.sender_id.invalid');
+  expect(refusalOf('', { received, envelope: { header: HEADER, message: MESSAGE }, policy: 'optional' }).code).toBe(
+    'err.sender_id.invalid',
+  );
 });
 
 describe('an answer or a callback', () => {
@@ -202,7 +222,13 @@ describe('an answer or a callback', () => {
   function verifyAnswer(members: object, signedContent: object): VerifiedMessage<CallbackEnvelope> {
     const signature = signContent(canonicalJson(signedContent), key, { ...TERMS, senderId: 'registry' });
     const received = readJson(JSON.stringify({ ...members, signature }));
-    return verifyMessage({ received, envelope: parseCallbackEnvelope(received.value), policy: 'required', findKey: keyRing(key), now: NOW });
+    return verifyMessage({
+      received,
+      envelope: parseCallbackEnvelope(received.value),
+      policy: 'required',
+      findKey: keyRing(key),
+      now: NOW,
+    });
   }
 
   it('is verified like a request, without a message too', () => {
@@ -229,7 +255,12 @@ describe('damage to a signed message', () => {
   /** What a message says, in a form in which messages that say the same are equal. */
   function meaningOf({ value }: JsonText): string {
     const { signature, header, message } = value as { signature: string; header: unknown; message: unknown };
-    return canonicalJson({ ...parseDciSignature(signature), signature: Buffer.from(parseDciSignature(signature).signature).toString('hex'), header, message });
+    return canonicalJson({
+      ...parseDciSignature(signature),
+      signature: Buffer.from(parseDciSignature(signature).signature).toString('hex'),
+      header,
+      message,
+    });
   }
 
   const meant = meaningOf(readJson(body));
@@ -256,9 +287,14 @@ describe('damage to a signed message', () => {
   it('by cutting, inserting and exchanging is refused', () => {
     const place = fc.nat(bytes.length);
     fc.assert(
-      fc.property(place, place, fc.oneof(fc.string({ maxLength: 10 }), fc.constantFrom('"', '\\"', ',', '{}', '"message":{},', '|', '1')), (from, to, inserted) => {
-        assertHarmless(Buffer.concat([bytes.subarray(0, from), Buffer.from(inserted), bytes.subarray(to)]));
-      }),
+      fc.property(
+        place,
+        place,
+        fc.oneof(fc.string({ maxLength: 10 }), fc.constantFrom('"', '\\"', ',', '{}', '"message":{},', '|', '1')),
+        (from, to, inserted) => {
+          assertHarmless(Buffer.concat([bytes.subarray(0, from), Buffer.from(inserted), bytes.subarray(to)]));
+        },
+      ),
       { numRuns: 3000 },
     );
   });
@@ -267,18 +303,26 @@ describe('damage to a signed message', () => {
     const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.string(), { maxLength: 2 }));
     const places = pointersOf({ header: HEADER, message: MESSAGE });
     fc.assert(
-      fc.property(fc.constantFrom(...places), fc.oneof(fc.constant('z'), fc.string()), value, fc.boolean(), (place, name, inserted, removes) => {
-        const changed = structuredClone({ signature: GOOD, header: HEADER, message: MESSAGE });
-        const target = place.slice(0, -1).reduce<Record<string | number, unknown>>((at, step) => at[step] as Record<string, unknown>, changed);
-        const last = place.at(-1) ?? '';
-        if (removes) delete target[last];
-        else if (name === 'z' && !Array.isArray(target)) target[name] = inserted;
-        else target[last] = inserted;
-        const text = JSON.stringify(changed);
-        if (text === body) return;
-        assertHarmless(Buffer.from(text));
-        expect(() => verify(text)).toThrow(DciError);
-      }),
+      fc.property(
+        fc.constantFrom(...places),
+        fc.oneof(fc.constant('z'), fc.string()),
+        value,
+        fc.boolean(),
+        (place, name, inserted, removes) => {
+          const changed = structuredClone({ signature: GOOD, header: HEADER, message: MESSAGE });
+          const target = place
+            .slice(0, -1)
+            .reduce<Record<string | number, unknown>>((at, step) => at[step] as Record<string, unknown>, changed);
+          const last = place.at(-1) ?? '';
+          if (removes) delete target[last];
+          else if (name === 'z' && !Array.isArray(target)) target[name] = inserted;
+          else target[last] = inserted;
+          const text = JSON.stringify(changed);
+          if (text === body) return;
+          assertHarmless(Buffer.from(text));
+          expect(() => verify(text)).toThrow(DciError);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
@@ -286,6 +330,8 @@ describe('damage to a signed message', () => {
 
 function pointersOf(value: unknown, path: readonly (string | number)[] = []): readonly (string | number)[][] {
   const inner =
-    typeof value !== 'object' || value === null ? [] : Object.entries(value).flatMap(([name, member]) => pointersOf(member, [...path, name]));
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([name, member]) => pointersOf(member, [...path, name]));
   return path.length > 1 ? [[...path], ...inner] : [...inner];
 }

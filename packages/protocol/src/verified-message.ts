@@ -86,7 +86,7 @@ interface ReceivedMembers {
 }
 
 function receivedMembers({ value }: JsonText): ReceivedMembers {
-  return (value ?? {}) as ReceivedMembers;
+  return value ?? {};
 }
 
 function assertSameMessage(received: JsonText, { header }: AnyEnvelope): void {
@@ -108,7 +108,9 @@ function isUnsigned(signature: string): boolean {
 
 function acceptUnsigned(policy: SignaturePolicy): undefined {
   if (policy !== 'optional')
-    throw new DciError('err.signature.missing', 'this message must be signed: its member "signature" is absent or empty', { pointer: '/signature' });
+    throw new DciError('err.signature.missing', 'this message must be signed: its member "signature" is absent or empty', {
+      pointer: '/signature',
+    });
 }
 
 /** Cheap checks first; the asymmetric verification comes last. */

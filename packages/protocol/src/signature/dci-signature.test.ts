@@ -6,7 +6,7 @@ import { DciError } from '../dci-error.ts';
 import { type JsonText, readJson } from '../json-text.ts';
 import { verifyBytes } from './algorithms.ts';
 import { findSignedForm, parseDciSignature, signContent } from './dci-signature.ts';
-import { DIGEST_FORMS } from './digest.ts';
+import { DIGEST_FORMS, type DigestForm } from './digest.ts';
 import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk, type SigningKey } from './keys.ts';
 import { keyIdOf } from './parsed-signature.ts';
 
@@ -147,8 +147,8 @@ const CONTENT = { header: HEADER, message: MESSAGE };
 const RECEIVED_TEXT = JSON.stringify({ signature: '', message: MESSAGE, header: HEADER }, null, 1);
 const RECEIVED = readJson(RECEIVED_TEXT);
 
-function formOf(content: string, received: JsonText = RECEIVED, key: SigningKey = KEY): string | undefined {
-  return findSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, undefined);
+function formOf(content: string, received: JsonText = RECEIVED, preferred?: DigestForm, key: SigningKey = KEY): DigestForm | undefined {
+  return findSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, preferred);
 }
 
 describe('findSignedForm', () => {
@@ -169,24 +169,27 @@ describe('findSignedForm', () => {
   });
 
   it.each(DIGEST_FORMS)('recognises every form when %s is preferred', (preferred) => {
-    const key = importPublicKey(publicJwk(KEY));
-    const contents = [canonicalJson(CONTENT), sortedJson(CONTENT), sortedAsciiJson(CONTENT), `{"message":${rawMessage},"header":${rawHeader}}`];
-    const forms = contents.map((content) => findSignedForm(parseDciSignature(signContent(content, KEY, TERMS)), key, RECEIVED, preferred));
+    const contents = [
+      canonicalJson(CONTENT),
+      sortedJson(CONTENT),
+      sortedAsciiJson(CONTENT),
+      `{"message":${rawMessage},"header":${rawHeader}}`,
+    ];
+    const forms = contents.map((content) => formOf(content, RECEIVED, preferred));
     expect(forms).toEqual(DIGEST_FORMS);
   });
 
   it('calls a text that fits several forms by the preferred one, else by the first', () => {
     const plain = readJson('{"header":{"a":1},"message":{"b":2}}');
-    const key = importPublicKey(publicJwk(KEY));
-    const parsed = parseDciSignature(signContent(plain.text, KEY, TERMS));
-    expect(findSignedForm(parsed, key, plain, undefined)).toBe('jcs');
-    expect(findSignedForm(parsed, key, plain, 'received')).toBe('received');
+    expect(formOf(plain.text, plain)).toBe('jcs');
+    expect(formOf(plain.text, plain, 'received')).toBe('received');
   });
 
   it('keeps numbers as written in the forms that Python signs', () => {
     const received = readJson('{"message": {"score": 45.0, "id": 1E2}, "header": {"sender_id": "spmis"}}');
     expect(formOf('{"header":{"sender_id":"spmis"},"message":{"id":1E2,"score":45.0}}', received)).toBe('sorted');
     expect(formOf('{"header":{"sender_id":"spmis"},"message":{"id":100,"score":45}}', received)).toBe('jcs');
+    expect(formOf('{"header":{"sender_id":"spmis"},"message":{"id":100,"score":45}}', received, 'sorted')).toBe('jcs');
   });
 
   it('reads a message without payload', () => {
@@ -197,7 +200,9 @@ describe('findSignedForm', () => {
   });
 
   it('knows a text with repeated members only as received', () => {
-    const received = readJson('{"header":{},"message":{"q":{"condition":"and","condition":"or"}}}', { keepRepeated: new Set(['condition']) });
+    const received = readJson('{"header":{},"message":{"q":{"condition":"and","condition":"or"}}}', {
+      keepRepeated: new Set(['condition']),
+    });
     expect(formOf('{"header":{},"message":{"q":{"condition":["and","or"]}}}', received)).toBeUndefined();
     expect(formOf('{"header":{},"message":{"q":{"condition":"or"}}}', received)).toBeUndefined();
     expect(formOf('{"header":{},"message":{"q":{"condition":"and","condition":"or"}}}', received)).toBe('received');
@@ -230,7 +235,7 @@ describe('signContent', () => {
         `expires="1700000300", headers="\\(created\\) \\(expires\\) digest", signature="[A-Za-z0-9+/]+=*"$`,
     );
     expect(text).toMatch(shape);
-    expect(formOf(canonicalJson(CONTENT), RECEIVED, key)).toBe('jcs');
+    expect(formOf(canonicalJson(CONTENT), RECEIVED, undefined, key)).toBe('jcs');
   });
 
   it('signs the three lines and nothing else', () => {

@@ -97,7 +97,10 @@ function readTime(name: 'created' | 'expires', text: string): number {
 
 /** Base64 in either alphabet, padded or not; one text for each signature, so that unused bits must be 0. */
 function readBase64(text: string): Uint8Array {
-  const plain = text.replaceAll('-', '+').replaceAll('_', '/').replace(/={1,2}$/, '');
+  const plain = text
+    .replaceAll('-', '+')
+    .replaceAll('_', '/')
+    .replace(/={1,2}$/, '');
   const bytes = Buffer.from(plain, 'base64');
   if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== plain) throw invalidSignature('"signature" is not base64');
   return bytes;
@@ -162,7 +165,8 @@ const WRITTEN_NAMES = { EdDSA: 'ed25519', ES256: 'ES256', RS256: 'RS256', PS256:
 const UNQUOTABLE = /["\\\n]/;
 
 function assertWritable(senderId: string, kid: string, created: number, expires: number): void {
-  if (UNQUOTABLE.test(senderId) || UNQUOTABLE.test(kid)) throw new Error('A sender id or key id with a quote, backslash or line break cannot be signed with');
+  if (UNQUOTABLE.test(senderId) || UNQUOTABLE.test(kid))
+    throw new Error('A sender id or key id with a quote, backslash or line break cannot be signed with');
   if (!EPOCH_SECONDS.test(`${created}`) || !EPOCH_SECONDS.test(`${expires}`) || expires <= created)
     throw new Error('A signature is made for whole epoch seconds, "expires" after "created"');
 }

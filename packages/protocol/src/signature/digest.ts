@@ -31,8 +31,10 @@ export function digestText(text: string): string {
  */
 export function* digestCandidates(received: JsonText, preferred: DigestForm | undefined): Generator<DigestCandidate> {
   const tried = new Set<string>();
+  let asWritten: JsonText | undefined;
+  const numbersAsWritten = (): JsonText => (asWritten ??= readNumbersAsWritten(received));
   for (const form of formsToTry(received, preferred)) {
-    const digest = digestText(serialise(received, form));
+    const digest = digestText(serialise(received, form, numbersAsWritten));
     if (tried.has(digest)) continue;
     tried.add(digest);
     yield { form, digest };
@@ -45,14 +47,14 @@ function formsToTry(received: JsonText, preferred: DigestForm | undefined): read
   return preferred === undefined ? DIGEST_FORMS : [preferred, ...DIGEST_FORMS.filter((form) => form !== preferred)];
 }
 
-function serialise(received: JsonText, form: DigestForm): string {
+function serialise(received: JsonText, form: DigestForm, numbersAsWritten: () => JsonText): string {
   switch (form) {
     case 'jcs':
       return canonicalJson(signedPart(received));
     case 'sorted':
-      return sortedJson(signedPart(withNumbersAsWritten(received)));
+      return sortedJson(signedPart(numbersAsWritten()));
     case 'sorted-ascii':
-      return sortedAsciiJson(signedPart(withNumbersAsWritten(received)));
+      return sortedAsciiJson(signedPart(numbersAsWritten()));
     case 'received':
       return receivedText(received);
   }
@@ -64,7 +66,7 @@ function signedPart({ value }: JsonText): object {
 }
 
 // Who sorts members as Python does also writes numbers as Python does (1.0 stays 1.0), here and in the body alike.
-function withNumbersAsWritten({ text }: JsonText): JsonText {
+function readNumbersAsWritten({ text }: JsonText): JsonText {
   return readJson(text, { keepNumberLiterals: true, maxDepth: Number.POSITIVE_INFINITY });
 }
 

@@ -1,4 +1,12 @@
-import { type AsymmetricKeyDetails, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import {
+  type AsymmetricKeyDetails,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
 import { findAlgorithm, type SignatureAlgorithm } from './algorithms.ts';
 
 /**
@@ -131,10 +139,7 @@ function refusePrivate(jwkOrPem: JsonWebKey | string): void {
     throw new Error('This is a private or secret key; a partner registers a public one. Treat the private key as disclosed and replace it');
 }
 
-function readKey(
-  jwkOrPem: JsonWebKey | string,
-  create: (input: string | { key: JsonWebKey; format: 'jwk' }) => KeyObject,
-): KeyObject {
+function readKey(jwkOrPem: JsonWebKey | string, create: (input: string | { key: JsonWebKey; format: 'jwk' }) => KeyObject): KeyObject {
   try {
     return create(typeof jwkOrPem === 'string' ? jwkOrPem : { key: jwkOrPem, format: 'jwk' });
   } catch (cause) {
@@ -152,7 +157,8 @@ function describeKey(jwkOrPem: JsonWebKey | string, key: KeyObject, options: Key
 }
 
 function assertMeantToSign(jwk: JsonWebKey): void {
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') throw new Error('The JWK is not meant for signatures: its "use" must be "sig" or absent');
+  if (jwk['use'] !== undefined && jwk['use'] !== 'sig')
+    throw new Error('The JWK is not meant for signatures: its "use" must be "sig" or absent');
   const operations = jwk['key_ops'];
   if (Array.isArray(operations) && !operations.includes('verify') && !operations.includes('sign'))
     throw new Error('The JWK is not meant for signatures: its "key_ops" name neither "verify" nor "sign"');
@@ -198,5 +204,6 @@ const LARGEST_RSA_EXPONENT = 0xffff_ffffn;
 function assertStrongRsa({ modulusLength = 0, publicExponent = 0n }: AsymmetricKeyDetails = {}): void {
   if (modulusLength < SHORTEST_RSA_MODULUS) throw new Error(`The RSA key is shorter than ${SHORTEST_RSA_MODULUS} bits`);
   if (modulusLength > LONGEST_RSA_MODULUS) throw new Error(`The RSA key is longer than ${LONGEST_RSA_MODULUS} bits`);
-  if (publicExponent < 3n || publicExponent > LARGEST_RSA_EXPONENT) throw new Error('The public exponent of the RSA key is too small or too large');
+  if (publicExponent < 3n || publicExponent > LARGEST_RSA_EXPONENT)
+    throw new Error('The public exponent of the RSA key is too small or too large');
 }

@@ -68,13 +68,26 @@ describe.skipIf(missing.length > 0)('openssl', () => {
     expect(() => verify(body.replace('45.0', '45.1'))).toThrow('does not fit');
   });
 
-  it.each(ALGORITHMS.filter(([algorithm]) => algorithm !== 'ES256'))('verifies %s messages that are signed here', (algorithm, _generation, options) => {
-    const key = importPrivateKey(readFileSync(inFolder(`${algorithm}.pem`), 'utf8'), { kid: 'key-1', algorithm });
-    const { signature } = parseDciSignature(signContent('{}', key, { senderId: 'us', created: NOW, expires: NOW + 300 }));
-    writeFileSync(inFolder('signature'), signature);
-    // RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o= is the SHA-256 of "{}".
-    writeFileSync(inFolder('signed'), `(created): ${NOW}\n(expires): ${NOW + 300}\ndigest: RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=`);
-    const parameters = ['-verify', '-rawin', '-pubin', '-inkey', inFolder(`${algorithm}.pub`), '-in', inFolder('signed'), '-sigfile', inFolder('signature')];
-    expect(run('openssl', 'pkeyutl', ...parameters, ...options)).toContain('Verified Successfully');
-  });
+  it.each(ALGORITHMS.filter(([algorithm]) => algorithm !== 'ES256'))(
+    'verifies %s messages that are signed here',
+    (algorithm, _generation, options) => {
+      const key = importPrivateKey(readFileSync(inFolder(`${algorithm}.pem`), 'utf8'), { kid: 'key-1', algorithm });
+      const { signature } = parseDciSignature(signContent('{}', key, { senderId: 'us', created: NOW, expires: NOW + 300 }));
+      writeFileSync(inFolder('signature'), signature);
+      // RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o= is the SHA-256 of "{}".
+      writeFileSync(inFolder('signed'), `(created): ${NOW}\n(expires): ${NOW + 300}\ndigest: RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=`);
+      const parameters = [
+        '-verify',
+        '-rawin',
+        '-pubin',
+        '-inkey',
+        inFolder(`${algorithm}.pub`),
+        '-in',
+        inFolder('signed'),
+        '-sigfile',
+        inFolder('signature'),
+      ];
+      expect(run('openssl', 'pkeyutl', ...parameters, ...options)).toContain('Verified Successfully');
+    },
+  );
 });
