@@ -52,7 +52,7 @@ async function findOrStart(placement: Placement, log: EventLog): Promise<string 
   const running = findPostmaster(placement.cluster);
   if (running !== undefined) return running.socketFolder;
   const major = readMajor(placement.cluster);
-  const binaries = await findBinaries(placement.account, placement.home, major);
+  const binaries = await findBinaries(placement.account, placement.copies, major);
   sweepDrafts(placement.home);
   if (major === undefined) {
     log.info(`making a PostgreSQL ${binaries.major} database in ${placement.cluster}`);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Account, canEnter, chooseAccount } from './account.ts';
 import type { EventLog } from './event-log.ts';
 
@@ -9,6 +9,8 @@ export interface Placement {
   readonly account: Account;
   /** The data folder itself; or, where the account cannot reach that, a folder below `/var/lib/dci`. */
   readonly home: string;
+  /** Where programs are copied to that the account cannot run in their place. */
+  readonly copies: string;
   /** PostgreSQL's own data folder. */
   readonly cluster: string;
   readonly logFile: string;
@@ -31,7 +33,8 @@ export async function findPlacement(dataDir: string, log: EventLog): Promise<Pla
 function place(account: Account, home: string): Placement {
   const cluster = join(home, 'postgres');
   assertOwner(account, cluster);
-  return { account, home, cluster, logFile: join(home, 'postgres.log') };
+  const copies = dirname(home) === REMOTE_PARENT ? REMOTE_PARENT : home;
+  return { account, home, copies, cluster, logFile: join(home, 'postgres.log') };
 }
 
 // Root keeps secrets there that only root reads, and PostgreSQL's user must pass through it.

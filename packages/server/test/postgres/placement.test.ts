@@ -141,7 +141,7 @@ describe('as root', () => {
     const first = await visit({ tree });
     expect(first.owner).toBeGreaterThan(0);
     expect(home()).toMatch(/^\/var\/lib\/dci\/[0-9a-f]{16}$/);
-    expect(readdirSync(home()).filter((name) => name.startsWith('postgresql-18'))).toHaveLength(1);
+    expect(readdirSync(dirname(home())).filter((name) => name.startsWith('postgresql-18'))).toHaveLength(1);
     expect(first.logged).toContain(
       `PostgreSQL does not run as root, and other users cannot enter ${dataDir}: its data is kept in ${home()}`,
     );
