@@ -104,7 +104,7 @@ describe('a page', () => {
       name: 'look_up_social_person',
       sql:
         `select r.id, r.version, r.body from identifier i join "record_social_person" r on r.id = i.record_id where i.registry = 'social'` +
-        ` and i.record_type = 'person' and i.valid_to is null and i.type = $1 and i.value = $2 order by r.id limit $3`,
+        ` and i.record_type = 'person' and i.valid_to is null and i.type = $1 and i.value = $2 limit $3`,
       parameters: ['UIN', 'U1', 21],
     });
     expect(

@@ -68,8 +68,10 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>)
 }
 
 async function finishLookUp(reader: Reader, plan: LookUpPlan, rows: readonly Row[]): Promise<SearchResult> {
-  const records = findMemberType(plan) === undefined ? rows.map((row) => toRecord(plan, row)) : gatherGroups(plan, rows);
-  return records.length > plan.page.size ? readPage(reader, plan) : { plan, records, totalCount: records.length };
+  const found = findMemberType(plan) === undefined ? rows.map((row) => toRecord(plan, row)) : gatherGroups(plan, rows);
+  if (found.length > plan.page.size) return readPage(reader, plan);
+  const records = found.length > 1 ? found.toSorted((one, other) => (one.id < other.id ? -1 : 1)) : found;
+  return { plan, records, totalCount: records.length };
 }
 
 /** Rows of a group and one of its members each, group by group. */

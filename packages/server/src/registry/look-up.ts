@@ -5,7 +5,8 @@ import { quoteText, tableOf } from './sql.ts';
 
 /**
  * The hot path: one current identifier of the record's own type, or many of them from one message. Fixed named
- * statements, one round trip, each identifier one index probe and one row by primary key.
+ * statements, one round trip, each identifier one index probe and one row by primary key. Rows come in any order: whoever
+ * reads them sorts the few that share an identifier.
  */
 export type LookUpPlan = SearchPlan & { readonly filter: Extract<Filter, { kind: 'identifier' }> };
 
@@ -27,7 +28,7 @@ export function lookUpKey(plan: LookUpPlan): string {
 
 /** Rows of id, version and body; with members: also each member's id, version, body and whether it is the head, a row a member. */
 export function compileLookUp(plan: LookUpPlan): CompiledQuery {
-  const found = `select r.id, r.version, r.body from ${fromIdentifier(plan)} and i.type = $1 and i.value = $2 order by r.id limit $3`;
+  const found = `select r.id, r.version, r.body from ${fromIdentifier(plan)} and i.type = $1 and i.value = $2 limit $3`;
   return {
     name: `look_up_${plan.profile.registry}_${plan.recordType.name}`,
     sql: withMembers(plan, found, ''),
@@ -39,7 +40,7 @@ export function compileLookUp(plan: LookUpPlan): CompiledQuery {
 export function compileLookUps(plans: readonly [LookUpPlan, ...LookUpPlan[]]): CompiledQuery {
   const [first] = plans;
   // The limit keeps the planner from turning the probes into a join of whole tables.
-  const probe = `select r.id, r.version, r.body from ${fromIdentifier(first)} and i.type = q.type and i.value = q.value order by r.id limit $3`;
+  const probe = `select r.id, r.version, r.body from ${fromIdentifier(first)} and i.type = q.type and i.value = q.value limit $3`;
   const found = `select q.place, f.id, f.version, f.body from unnest($1::text[], $2::text[]) with ordinality q (type, value, place) cross join lateral (${probe}) f`;
   return {
     name: `look_ups_${first.profile.registry}_${first.recordType.name}`,
@@ -60,7 +61,7 @@ function fromIdentifier({ profile, recordType }: SearchPlan): string {
 function withMembers(plan: LookUpPlan, found: string, place: 'place' | ''): string {
   const prefix = place === '' ? '' : 'g.place, ';
   const memberType = findMemberType(plan);
-  if (memberType === undefined) return place === '' ? found : `${found} order by q.place, f.id`;
+  if (memberType === undefined) return found;
   const members = `membership m join ${tableOf(plan.profile, memberType)} o on o.id = m.member_id`;
   const columns = `${prefix}g.id, g.version, g.body, o.id, o.version, o.body, m.is_head`;
   return `select ${columns} from (${found}) g left join (${members}) on m.group_id = g.id order by ${prefix}g.id, m.position, m.member_id`;

@@ -15,7 +15,7 @@ import type { Pass, SearchContext } from './search-context.ts';
  * unknown, contradictory, empty or not open to the partner is refused by the reason code of its kind; no refusal is ever
  * turned into a wider search.
  */
-const PASSES: readonly Pass[] = [orderPage, deriveAges, restrictRows, selectPage];
+const PASSES: readonly Pass[] = [orderPage, restrictRows, deriveAges, selectPage];
 
 /** Plans a search, or throws a `DciError` with the item's reason code and the pointer of the fault. */
 export function planSearch(criteria: SearchCriteria, context: SearchContext): SearchPlan {
