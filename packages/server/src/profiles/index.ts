@@ -89,7 +89,7 @@ function indexAttributes(recordType: RecordType): Map<string, Attribute> {
     (attribute: Attribute) => [attribute.name],
     (attribute: Attribute) => [...attribute.synonyms],
     (attribute: Attribute) => (attribute.derived === undefined ? pathForms(recordType, attribute.path) : []),
-    (attribute: Attribute) => [attribute.name, ...attribute.synonyms].flatMap((name) => recordType.entities.flatMap((entity) => nestedForms(entity, name))),
+    (attribute: Attribute) => nameForms(recordType, attribute),
   ];
   for (const form of forms)
     for (const attribute of recordType.attributes)
@@ -104,6 +104,11 @@ function pathForms(recordType: RecordType, path: string): string[] {
     const inner = path.slice(entity.property.length + 1);
     return [inner, ...nestedForms(entity, inner)];
   });
+}
+
+function nameForms(recordType: RecordType, { name, synonyms, path }: Attribute): string[] {
+  const holders = recordType.entities.filter(({ property }) => property === undefined || path.startsWith(`${property}.`));
+  return [name, ...synonyms].flatMap((form) => holders.flatMap((entity) => nestedForms(entity, form)));
 }
 
 function nestedForms(entity: Entity, inner: string): string[] {
