@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import type { OpenedDatabase } from '@dci/server';
 
 /** What a figure depends on besides the program. */
@@ -6,6 +6,8 @@ export interface Machine {
   readonly cpu: string;
   readonly cpus: number;
   readonly memoryGiB: number;
+  /** Processes that wanted a CPU, mean of the minute before: figures of a busy machine say little. */
+  readonly loadBefore: number;
   readonly node: string;
   readonly postgres: string;
   readonly settings: Readonly<Record<string, string>>;
@@ -24,6 +26,7 @@ export async function describeMachine({ database }: OpenedDatabase): Promise<Mac
     cpu: processors[0]?.model.trim() ?? '',
     cpus: processors.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    loadBefore: loadavg()[0] ?? Number.NaN,
     node: process.version,
     postgres,
     settings,

@@ -10,12 +10,14 @@ export function writeReport({ options, machine, signed, unsigned, batch }: Searc
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
   });
   table.push(...writeRows('signed', signed), ...writeRows('unsigned', unsigned), ...writeRows('signed, 50 a message', batch));
-  const { cpus, cpu, memoryGiB, node, postgres, settings } = machine;
+  const { cpus, cpu, memoryGiB, loadBefore, node, postgres, settings } = machine;
   return [
     table.toString(),
     `${options.persons} persons; ${options.rounds} pairs of rounds of ${options.seconds} s, floor and server in turn; ` +
       `${options.connections} connections; ${options.signature} both ways; one process each`,
-    `${cpus} × ${cpu}, ${memoryGiB} GiB; Node ${node}; PostgreSQL ${postgres}, ${Object.entries(settings)
+    `${cpus} × ${cpu}, ${memoryGiB} GiB, load ${loadBefore.toFixed(1)} before; Node ${node}; PostgreSQL ${postgres}, ${Object.entries(
+      settings,
+    )
       .map(([name, value]) => `${name} ${value}`)
       .join(', ')}`,
   ].join('\n');

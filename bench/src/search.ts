@@ -38,6 +38,8 @@ const REGISTRY = 'social';
 const BASE_PATH = '/api/v2/dci';
 const BATCH = 50;
 const IDENTIFIERS = 20_000;
+// Until the compilers of both have seen their code often enough; later rows only need their own paths warm.
+const FIRST_WARM_UP_SECONDS = 10;
 const WARM_UP_SECONDS = 3;
 // A round may turn out faster than the last one; messages that are left over are only wasted.
 const SPARE = 1.5;
@@ -50,11 +52,30 @@ export async function benchSearch(options: SearchBenchOptions, say: (text: strin
     opened.unshift(() => close(part));
     return part;
   };
+  const closeAll = async (): Promise<void> => {
+    for (const close of opened.splice(0)) await close();
+  };
+  const forget = onInterruption(closeAll);
   try {
     return await runSearchBench(options, closing, say);
   } finally {
-    for (const close of opened) await close();
+    forget();
+    await closeAll();
   }
+}
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/** On the first signal: stop what was started, then end as if by that signal. */
+function onInterruption(cleanUp: () => Promise<void>): () => void {
+  const listeners = Object.entries(SIGNALS).map(([signal, number]) => {
+    const listener = (): void => void cleanUp().finally(() => process.exit(128 + number));
+    process.once(signal, listener);
+    return () => process.removeListener(signal, listener);
+  });
+  return () => {
+    for (const remove of listeners) remove();
+  };
 }
 
 type Closing = <T>(part: T, close: (part: T) => Promise<void> | void) => T;
@@ -92,12 +113,12 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
     floor: (order) => load.ask({ ...order, port: floorPort }),
     server: (order) => load.ask({ ...order, port: server.port, answerKeys }),
   };
-  const compareTraffic = (name: string, traffic: Traffic): Promise<Comparison> =>
-    runPairs(targets, { name, traffic, identifiers, options, say });
+  const compareTraffic = (name: string, traffic: Traffic, warmUpSeconds = WARM_UP_SECONDS): Promise<Comparison> =>
+    runPairs(targets, { name, traffic, identifiers, options, warmUpSeconds, say });
   return {
     options,
     machine,
-    signed: await compareTraffic('signed', { ...partner, path, batch: 1 }),
+    signed: await compareTraffic('signed', { ...partner, path, batch: 1 }, FIRST_WARM_UP_SECONDS),
     unsigned: await compareTraffic('unsigned', { ...unsignedPartner, path, batch: 1 }),
     batch: await compareTraffic(`signed, ${BATCH} a message`, { ...partner, path, batch: BATCH }),
   };
@@ -115,10 +136,11 @@ interface Row {
   readonly traffic: Traffic;
   readonly identifiers: readonly Identifier[];
   readonly options: SearchBenchOptions;
+  readonly warmUpSeconds: number;
   readonly say: (text: string) => void;
 }
 
-async function runPairs(targets: Targets, { name, traffic, identifiers, options, say }: Row): Promise<Comparison> {
+async function runPairs(targets: Targets, { name, traffic, identifiers, options, warmUpSeconds, say }: Row): Promise<Comparison> {
   const { connections, rounds, seconds } = options;
   const order = (rate: number, length: number): TargetOrder => ({
     traffic,
@@ -129,8 +151,8 @@ async function runPairs(targets: Targets, { name, traffic, identifiers, options,
   });
   const guess = FIRST_GUESS / traffic.batch;
   say(`${name}: warming up`);
-  let floor = await targets.floor(order(guess, WARM_UP_SECONDS));
-  let server = await targets.server(order(guess, WARM_UP_SECONDS));
+  let floor = await targets.floor(order(guess, warmUpSeconds));
+  let server = await targets.server(order(guess, warmUpSeconds));
   const pairs: Pair[] = [];
   while (pairs.length < rounds) {
     floor = await targets.floor(order(rateOf(floor), seconds));
