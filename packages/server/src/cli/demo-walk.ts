@@ -215,7 +215,8 @@ function total(answer: SearchAnswer): number {
 function describePerson(person: Json): string {
   const name = person['name'] as Json | undefined;
   const [address] = (person['address'] ?? []) as readonly Json[];
-  const birth = String(person['birth_date'] ?? '').slice(0, 10);
+  const { birth_date: birthDate } = person;
+  const birth = typeof birthDate === 'string' ? birthDate.slice(0, 10) : '';
   return [[name?.['given_name'], name?.['surname']].filter(Boolean).join(' '), person['sex'], birth && `born ${birth}`, address?.['locality']]
     .filter(Boolean)
     .join(', ');

@@ -13,7 +13,7 @@ interface SchemaNode {
  * schema does not know is not given. Containers that end up empty are left out; `@type` stays where anything does.
  */
 export function filterFields(rule: FieldRule, schema: TSchema, document: Record<string, unknown>): Record<string, unknown> {
-  return (filterValue(rule, schema as SchemaNode, undefined, document) ?? {}) as Record<string, unknown>;
+  return (filterValue(rule, schema, undefined, document) ?? {}) as Record<string, unknown>;
 }
 
 function filterValue(rule: FieldRule, node: SchemaNode, inherited: Sensitivity | undefined, value: unknown): unknown {

@@ -36,6 +36,7 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
     registry: plan.profile.registry,
     entity: plan.entity.name,
     filter: describe(plan.filter),
+    sort: plan.sort.map(({ by, direction }) => `${'attribute' in by ? by.attribute.name : by.identifierType} ${direction}`),
     page: { size: plan.page.size, number: plan.page.number },
   });
 }

@@ -61,7 +61,7 @@ export function searchDocumentation(mounted: Profile | undefined): FastifySchema
       429: describe('The limit is spent; see Retry-After', SignedRefusal),
       503: describe('Cannot answer now; see Retry-After', SignedRefusal),
     },
-  } as FastifySchema;
+  };
 }
 
 function describe<T extends object>(description: string, schema: T): T & { description: string } {

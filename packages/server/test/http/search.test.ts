@@ -118,7 +118,7 @@ describe('kinds of search', () => {
     const item = await searchItem({ ...byId(uinOf(6)), response_entity: 'Group' });
     expect(records(item)).toHaveLength(1);
     expect(records(item)[0]).toMatchObject({ '@type': 'Group', group_size: 4, group_head_info: { demographic_info: { name: { given_name: 'Given4' } } } });
-    expect((records(item)[0]?.['member_list'] as unknown[]).length).toBe(4);
+    expect(records(item)[0]?.['member_list']).toHaveLength(4);
   });
 
   it('wraps the person where a Member is asked for', async () => {

@@ -25,7 +25,7 @@ const STATEMENTS = [
   )`,
   `create index identifier_current on identifier (registry, type, value) include (record_id, record_type) where valid_to is null`,
   `create unique index identifier_unique on identifier (registry, record_type, type, value) where valid_to is null and is_unique`,
-  `create index identifier_of_record on identifier (record_id, type)`,
+  `create index identifier_of_record on identifier (record_id, type) include (value) where valid_to is null`,
 
   `create table membership (
     group_id uuid not null,
