@@ -18,15 +18,16 @@ export class BootstrapError extends Error {}
 
 /** Installs and builds what is missing; returns the Node.js to run the program with. */
 export async function prepare() {
-  await install();
+  // What is built runs without the tools that built it (npm ci --omit=dev).
+  await install({ tools: !isBuilt() });
   const node = findNode();
   await build(node);
   return node;
 }
 
-/** Installs the dependencies unless `node_modules` is what the lock file says. */
-export async function install() {
-  if (isInstalled()) return;
+/** Installs the dependencies unless `node_modules` is what the lock file says; `tools`: those of the development, too. */
+export async function install({ tools = true } = {}) {
+  if (isInstalled(tools)) return;
   if (!isWritable(ROOT)) throw new BootstrapError(`the dependencies are not installed, and ${ROOT} cannot be written: run "npm ci" there`);
   note('installing the dependencies (npm ci)');
   // Not with the Node.js in node_modules, which is about to be replaced.
@@ -58,8 +59,8 @@ export function toolEnvironment(node, variables = process.env) {
 /** Compiles the sources that are newer than the last build. */
 export async function build(node) {
   const packages = listPackages();
-  const unbuilt = packages.some((folder) => !existsSync(join(folder, 'dist')));
-  if (!isWritable(ROOT)) {
+  const unbuilt = !isBuilt();
+  if (!isWritable(ROOT) || !existsSync(join(COMMANDS, 'tsc'))) {
     if (unbuilt) throw new BootstrapError(`the program is not built, and ${ROOT} cannot be written: run "npm run build" there`);
     return;
   }
@@ -77,13 +78,17 @@ function compile(node, args) {
   return runChild('tsc', ['-b', ...args], { cwd: ROOT, env: toolEnvironment(node), stdio: ['ignore', process.stderr, 'inherit'] });
 }
 
+function isBuilt() {
+  return listPackages().every((folder) => existsSync(join(folder, 'dist')));
+}
+
 /** npm writes what it installed into a lock file of its own, last of all. */
-function isInstalled() {
+function isInstalled(tools) {
   const wanted = readJson(join(ROOT, 'package-lock.json'));
   const installed = readJson(join(MODULES, '.package-lock.json'));
   if (wanted === undefined || installed === undefined) return false;
   return Object.entries(wanted.packages).every(([path, entry]) => {
-    if (!path.includes('node_modules/') || entry.optional === true) return true;
+    if (!path.includes('node_modules/') || entry.optional === true || (entry.dev === true && !tools)) return true;
     const found = installed.packages[path];
     return entry.link === true ? found?.link === true && found.resolved === entry.resolved : found?.version === entry.version;
   });

@@ -13,6 +13,9 @@ export interface Postmaster {
   readonly socketFolder: string | undefined;
 }
 
+/** Only a part of the socket's name: nothing listens on the network. */
+export const PORT = 5432;
+
 const LARGEST_LOG = 10 * 1_048_576;
 const POLL_MS = 50;
 // Two starts at once, the last processes of a killed PostgreSQL that have not gone yet, or a stop that took the folder away.
@@ -62,11 +65,15 @@ export async function startPostmaster(placement: Placement, binaries: Binaries, 
   rotate(logFile);
   const output = openSync(logFile, 'a', 0o600);
   const before = statSync(logFile).size;
-  const child = spawn(join(binaries.folder, 'postgres'), ['-D', cluster, '-k', socketFolder, '-c', 'listen_addresses='], {
-    ...asAccount(account),
-    detached: true,
-    stdio: ['ignore', output, output],
-  });
+  const child = spawn(
+    join(binaries.folder, 'postgres'),
+    ['-D', cluster, '-k', socketFolder, '-p', String(PORT), '-c', 'listen_addresses='],
+    {
+      ...asAccount(account),
+      detached: true,
+      stdio: ['ignore', output, output],
+    },
+  );
   closeSync(output);
   child.unref();
   let failure: Error | undefined;

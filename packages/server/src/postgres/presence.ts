@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { SUPERUSER } from './cluster.ts';
+import { PORT } from './postmaster.ts';
 
 /**
  * A session that each process holds for as long as it uses the embedded database: by it the last one to leave is known,
@@ -21,8 +22,9 @@ export const DATABASE = 'dci';
 const LINGER_TRIES = 40;
 const LINGER_MS = 50;
 
+/** Port and encryption are said, so that no PGPORT or PGSSLMODE of the environment decides them. */
 export function connectionTo(socketFolder: string, database: string): pg.ClientConfig {
-  return { host: socketFolder, user: SUPERUSER, database };
+  return { host: socketFolder, port: PORT, user: SUPERUSER, database, ssl: false };
 }
 
 /** Opens the session, waits out a leaver who may be stopping PostgreSQL, and makes our database if it is not there. */

@@ -94,6 +94,14 @@ describe('several processes', () => {
     expect(runningPid()).toBeUndefined();
   });
 
+  it('is reached whatever the environment says of other PostgreSQLs', async () => {
+    const member = startMember(dataDir, {
+      variables: { PGPORT: '6543', PGHOST: 'db.example.org', PGSSLMODE: 'require', PGDATA: '/nowhere' },
+    });
+    expect(await query(await member.open(), 'select 1')).toEqual([1]);
+    await member.leave();
+  });
+
   it('lets a server come when the first has left', async () => {
     const first = startMember(dataDir, { server: 'first' });
     await first.open();

@@ -26,15 +26,17 @@ export interface MemberOptions {
   /** The folder of the package whose sources it runs. */
   readonly tree?: string;
   readonly uid?: number;
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
 
 /** Starts it in a process group of its own, so that `kill` ends what it has started too, but for PostgreSQL. */
-export function startMember(dataDir: string, { server, tree = PACKAGE, uid }: MemberOptions = {}): Member {
+export function startMember(dataDir: string, { server, tree = PACKAGE, uid, variables }: MemberOptions = {}): Member {
   const args = [join(tree, 'test', 'postgres', 'member-process.ts'), dataDir, ...(server === undefined ? [] : [server])];
   const child = spawn(process.execPath, args, {
     cwd: '/',
+    env: { ...process.env, ...variables },
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
