@@ -26,7 +26,9 @@ const TOLD_ON_SCREEN = 20;
 export function registerImport(program: Command): void {
   const command = program
     .command('import')
-    .description('put the records of a file into a registry; what is there already, by identifier, is brought up to date. Ends with 1 when lines were refused')
+    .description(
+      'put the records of a file into a registry; what is there already, by identifier, is brought up to date. Ends with 1 when lines were refused',
+    )
     .argument('<file>', 'NDJSON, or CSV when the name ends in .csv or --mapping is given; - reads stdin')
     .requiredOption('--registry <name>', 'registry to import into')
     .option('--type <name>', 'record type or entity of records that do not say it (@type)')
@@ -49,7 +51,9 @@ async function runImport(file: string, options: ImportCommandOptions): Promise<v
   const isCsv = mapping !== undefined || file.toLowerCase().endsWith('.csv');
   const input = openInput(file);
   const report = await withRegistry(loadConfig(), profile, async (database) => {
-    const rows = isCsv ? readCsv(input.bytes, profile, recordType ?? getRecordType(profile, profile.defaultRecordType), mapping) : readNdjson(input.bytes);
+    const rows = isCsv
+      ? readCsv(input.bytes, profile, recordType ?? getRecordType(profile, profile.defaultRecordType), mapping)
+      : readNdjson(input.bytes);
     const typeName = isCsv ? (recordType?.name ?? profile.defaultRecordType) : options.type;
     return importWithReport(rows, options.report, input, (source, onRefused, onProgress) =>
       importRecords(database.db, profile, source, { onRefused, onProgress, ...(typeName !== undefined && { typeName }) }),
@@ -67,7 +71,12 @@ type Run = (
 ) => Promise<ImportReport>;
 
 /** Runs an import under a progress bar, and tells refused lines on stderr and in the report file. */
-async function importWithReport(rows: AsyncIterable<readonly ImportRow[]>, reportFile: string | undefined, input: Input, run: Run): Promise<ImportReport> {
+async function importWithReport(
+  rows: AsyncIterable<readonly ImportRow[]>,
+  reportFile: string | undefined,
+  input: Input,
+  run: Run,
+): Promise<ImportReport> {
   const reportStream = reportFile === undefined ? undefined : createWriteStream(reportFile);
   const progress = startProgress('importing', input.size);
   let refusedCount = 0;
@@ -116,12 +125,15 @@ function openInput(file: string): Input {
 function getNamedType(profile: Profile, name: string): RecordType {
   const found = findRecordType(profile, name) ?? findEntity(profile, name)?.recordType;
   if (found !== undefined) return found;
-  throw new UsageError(`${name} is no record type of ${profile.registry}; known: ${profile.recordTypes.map((type) => type.name).join(', ')}`);
+  throw new UsageError(
+    `${name} is no record type of ${profile.registry}; known: ${profile.recordTypes.map((type) => type.name).join(', ')}`,
+  );
 }
 
 function readMapping(file: string): ColumnMapping {
   const mapping: unknown = parseJsonFile(file);
-  if (typeof mapping === 'object' && mapping !== null && Object.values(mapping).every((value) => typeof value === 'string')) return mapping as ColumnMapping;
+  if (typeof mapping === 'object' && mapping !== null && Object.values(mapping).every((value) => typeof value === 'string'))
+    return mapping as ColumnMapping;
   throw new UsageError(`${file} is no JSON object of texts, e.g. {"National ID": "UIN", "Born": "birth_date"}`);
 }
 

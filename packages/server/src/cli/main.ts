@@ -9,6 +9,8 @@ import { registerLocation } from './location.ts';
 import { registerMigrate } from './migrate.ts';
 import { CommandFailed, EXIT, printNote, UsageError } from './output.ts';
 import { registerPartnerCommand } from './partner.ts';
+import { registerProfile } from './profile.ts';
+import { registerRecord } from './record.ts';
 import { registerSearch } from './search.ts';
 import { registerServe } from './serve.ts';
 import { registerToken } from './token.ts';
@@ -24,6 +26,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerDoctor,
   registerGenerate,
   registerImport,
+  registerRecord,
+  registerProfile,
   registerPartnerCommand,
   registerToken,
   registerKey,

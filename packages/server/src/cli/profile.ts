@@ -80,6 +80,7 @@ function checkProfiles(name: string | undefined, { json }: ProfileOptions): void
   }));
   if (json === true) printJson({ profiles: checked });
   const faulty = checked.filter(({ problems }) => problems.length > 0);
-  if (faulty.length > 0) throw new CommandFailed(faulty.flatMap(({ registry, problems }) => problems.map((problem) => `${registry}: ${problem}`)).join('\n'));
+  if (faulty.length > 0)
+    throw new CommandFailed(faulty.flatMap(({ registry, problems }) => problems.map((problem) => `${registry}: ${problem}`)).join('\n'));
   if (json !== true) printLine(`${checked.map(({ registry }) => registry).join(', ')}: fine`);
 }

@@ -17,7 +17,11 @@ interface RecordOptions {
 export function registerRecord(program: Command): void {
   const record = program.command('record').description('change or show one record of a registry');
   const add = (usage: string, description: string): Command =>
-    record.command(usage).description(description).requiredOption('--registry <name>', 'registry of the record').option('--json', 'print one JSON object');
+    record
+      .command(usage)
+      .description(description)
+      .requiredOption('--registry <name>', 'registry of the record')
+      .option('--json', 'print one JSON object');
 
   const put = add('put <file>', 'put the record in a JSON file (- reads stdin); what is there already, by identifier, is replaced')
     .option('--type <name>', 'record type or entity, if the record does not say it (@type)')
@@ -27,7 +31,9 @@ export function registerRecord(program: Command): void {
   const remove = add('delete <identifier>', 'delete a record, and its places in groups').action(deleteOne);
   addExamples(remove, 'dci record delete --registry social UIN=991308255769');
 
-  const link = add('link <group> <member>', 'make a record a member of a group').option('--head', 'as the head of the group').action(linkOne);
+  const link = add('link <group> <member>', 'make a record a member of a group')
+    .option('--head', 'as the head of the group')
+    .action(linkOne);
   addExamples(link, 'dci record link --registry social HHID=H994881201564 UIN=991308255769 --head');
 
   const unlink = add('unlink <group> <member>', 'take a member out of a group').action(unlinkOne);

@@ -17,7 +17,8 @@ export function getProfile(name: string): Profile {
 export function withRegistry<T>(config: Config, profile: Profile, work: (database: Database) => Promise<T>): Promise<T> {
   return withDatabase(config, async (database) => {
     if (config.databaseUrl === undefined) await reconcileProfile(database, profile);
-    else if (!(await isProfileApplied(database, profile))) throw new CommandFailed('the tables of this registry are not up to date; run: dci migrate');
+    else if (!(await isProfileApplied(database, profile)))
+      throw new CommandFailed('the tables of this registry are not up to date; run: dci migrate');
     return work(database);
   });
 }
@@ -26,6 +27,8 @@ export function withRegistry<T>(config: Config, profile: Profile, work: (databas
 export function getReference(profile: Profile, text: string, recordType?: string): { recordType: string; type: string; value: string } {
   const found = parseIdentifier(profile, text, recordType);
   if (found !== undefined) return found;
-  const types = profile.identifierTypes.filter((type) => type.unique && (recordType === undefined || type.recordType === recordType)).map((type) => type.code);
+  const types = profile.identifierTypes
+    .filter((type) => type.unique && (recordType === undefined || type.recordType === recordType))
+    .map((type) => type.code);
   throw new UsageError(`${text} names no record; write an identifier, e.g. ${types[0]}=123 (types: ${[...new Set(types)].join(', ')})`);
 }

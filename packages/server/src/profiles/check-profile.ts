@@ -40,7 +40,9 @@ function checkIdentifierTypes(profile: Profile): string[] {
   const unknown = profile.identifierTypes
     .filter((type) => !hasRecordType(profile, type.recordType))
     .map((type) => `identifier type ${type.code} belongs to the unknown record type ${type.recordType}`);
-  const names = profile.identifierTypes.flatMap((type) => [type.code, ...type.synonyms].map((name) => `${type.recordType} ${lowerCase(name)}`));
+  const names = profile.identifierTypes.flatMap((type) =>
+    [type.code, ...type.synonyms].map((name) => `${type.recordType} ${lowerCase(name)}`),
+  );
   return [...unknown, ...findRepeated(names).map((name) => `two identifier types answer to ${name}`)];
 }
 
@@ -68,7 +70,9 @@ function checkEntities(recordType: RecordType, root: SchemaNode): string[] {
   const nested = recordType.entities.filter((entity) => entity.property !== undefined);
   return [
     ...(recordType.entities.length > 0 ? [] : ['it has no entity']),
-    ...(recordType.entities.filter((entity) => entity.property === undefined).length === 1 ? [] : ['exactly one entity is the whole document']),
+    ...(recordType.entities.filter((entity) => entity.property === undefined).length === 1
+      ? []
+      : ['exactly one entity is the whole document']),
     ...(nested.length > 1 ? ['more than one entity is a property of the document'] : []),
     ...(nested.length > 0 && recordType.members !== undefined ? ['a record type with members has no entity on a property'] : []),
     ...nested
@@ -140,13 +144,17 @@ function findUnclassified(node: SchemaNode, path: string, inherited: Sensitivity
   if (sensitivity !== undefined && !SENSITIVITIES.includes(sensitivity)) return [path];
   if (node.items !== undefined) return findUnclassified(node.items, path, sensitivity);
   if (node.properties === undefined) return sensitivity === undefined ? [path] : [];
-  return Object.entries(node.properties).flatMap(([name, property]) => findUnclassified(property, path === '' ? name : `${path}.${name}`, sensitivity));
+  return Object.entries(node.properties).flatMap(([name, property]) =>
+    findUnclassified(property, path === '' ? name : `${path}.${name}`, sensitivity),
+  );
 }
 
 function findOpenObjects(node: SchemaNode, path: string): string[] {
   if (node.items !== undefined) return findOpenObjects(node.items, path);
   if (node.properties === undefined) return [];
-  const inner = Object.entries(node.properties).flatMap(([name, property]) => findOpenObjects(property, path === '' ? name : `${path}.${name}`));
+  const inner = Object.entries(node.properties).flatMap(([name, property]) =>
+    findOpenObjects(property, path === '' ? name : `${path}.${name}`),
+  );
   return node.additionalProperties === false ? inner : [path, ...inner];
 }
 

@@ -15,8 +15,8 @@ export function text(sensitivity: Sensitivity, maxLength = 200): TSchema {
   return Type.String({ minLength: 1, maxLength, sensitivity });
 }
 
-export function code(sensitivity: Sensitivity, list: CodeList): TSchema {
-  return Type.Enum([...list.values], { sensitivity, synonyms: list.synonyms });
+export function code(sensitivity: Sensitivity, codes: CodeList): TSchema {
+  return Type.Enum([...codes.values], { sensitivity, synonyms: codes.synonyms });
 }
 
 export function timestamp(sensitivity: Sensitivity): TSchema {

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { checkProfile, findAttribute, findEntity, findIdentifierType, findProfile, findProfileByRegType, getRecordType, parseIdentifier } from './index.ts';
+import {
+  checkProfile,
+  findAttribute,
+  findEntity,
+  findIdentifierType,
+  findProfile,
+  findProfileByRegType,
+  getRecordType,
+  parseIdentifier,
+} from './index.ts';
 import type { Profile, RecordType } from './profile.ts';
 import { sensitivityOf } from './sensitivity.ts';
 import { BUILT_IN_PROFILES } from './index.ts';
@@ -33,12 +42,19 @@ describe('names on the wire', () => {
     expect(findEntity(socialProfile, name)).toBeUndefined();
   });
 
-  it.each(['sex', 'gender', 'SEX', 'demographic_info.sex', 'demographic_info.person.sex', 'person.sex', 'SRPerson.gender', 'demographic_info.gender', 'Member.demographic_info.sex'])(
-    '%s is the attribute sex',
-    (name) => {
-      expect(findAttribute(person, name)?.name).toBe('sex');
-    },
-  );
+  it.each([
+    'sex',
+    'gender',
+    'SEX',
+    'demographic_info.sex',
+    'demographic_info.person.sex',
+    'person.sex',
+    'SRPerson.gender',
+    'demographic_info.gender',
+    'Member.demographic_info.sex',
+  ])('%s is the attribute sex', (name) => {
+    expect(findAttribute(person, name)?.name).toBe('sex');
+  });
 
   it.each([
     ['dob', 'birth_date'],
@@ -60,7 +76,15 @@ describe('names on the wire', () => {
     expect(findAttribute(group, name)?.name).toBe(attribute);
   });
 
-  it.each(['', 'poverty_score', 'body', 'toString', 'demographic_info', 'demographic_info.phone_number', 'demographic_info.marital_status'])('%j is no attribute of a person', (name) => {
+  it.each([
+    '',
+    'poverty_score',
+    'body',
+    'toString',
+    'demographic_info',
+    'demographic_info.phone_number',
+    'demographic_info.marital_status',
+  ])('%j is no attribute of a person', (name) => {
     expect(findAttribute(person, name)).toBeUndefined();
   });
 
@@ -96,12 +120,21 @@ describe('a profile that does not hold together', () => {
     ...socialProfile,
     recordTypes: [{ ...person, ...change(person) }, group],
   });
-  const withAttribute = (change: object): Profile => changed(({ attributes }) => ({ attributes: attributes.map((attribute) => (attribute.name === 'sex' ? { ...attribute, ...change } : attribute)) }));
+  const withAttribute = (change: object): Profile =>
+    changed(({ attributes }) => ({
+      attributes: attributes.map((attribute) => (attribute.name === 'sex' ? { ...attribute, ...change } : attribute)),
+    }));
 
   it.each<[Profile, RegExp]>([
     [{ ...socialProfile, registry: 'So cial' }, /registry's name/],
     [{ ...socialProfile, defaultRecordType: 'farm' }, /default record type farm/],
-    [{ ...socialProfile, identifierTypes: [...socialProfile.identifierTypes, { code: 'nid', synonyms: [], recordType: 'person', unique: true }] }, /two identifier types answer to person nid/],
+    [
+      {
+        ...socialProfile,
+        identifierTypes: [...socialProfile.identifierTypes, { code: 'nid', synonyms: [], recordType: 'person', unique: true }],
+      },
+      /two identifier types answer to person nid/,
+    ],
     [{ ...socialProfile, identifierTypes: [{ code: 'X', synonyms: [], recordType: 'farm', unique: true }] }, /unknown record type farm/],
     [withAttribute({ path: 'demographic_info.shoe' }), /the document has no demographic_info.shoe/],
     [withAttribute({ type: 'integer' }), /integer does not fit the field at demographic_info.sex/],
@@ -110,8 +143,14 @@ describe('a profile that does not hold together', () => {
     [withAttribute({ synonyms: ['DOB'] }), /two attributes answer to dob/],
     [withAttribute({ codes: undefined }), /a code needs its list/],
     [changed(() => ({ identifierPaths: ['demographic_info.name'] })), /demographic_info.name is no list of identifiers/],
-    [changed(() => ({ entities: person.entities.filter((entity) => entity.property !== undefined) })), /exactly one entity is the whole document/],
-    [changed(({ attributes }) => ({ attributes: attributes.filter((attribute) => attribute.name !== 'birth_date') })), /no attribute of type date/],
+    [
+      changed(() => ({ entities: person.entities.filter((entity) => entity.property !== undefined) })),
+      /exactly one entity is the whole document/,
+    ],
+    [
+      changed(({ attributes }) => ({ attributes: attributes.filter((attribute) => attribute.name !== 'birth_date') })),
+      /no attribute of type date/,
+    ],
     [changed(() => ({ document: { type: 'object', properties: { '@type': { const: 'Member' } } } })), /accepts any property/],
   ])('is told (%#)', (profile, problem) => {
     expect(checkProfile(profile).join('\n')).toMatch(problem);

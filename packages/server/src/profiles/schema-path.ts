@@ -19,7 +19,7 @@ export interface SchemaNode {
 }
 
 export function schemaNode(schema: TSchema): SchemaNode {
-  return schema as SchemaNode;
+  return schema;
 }
 
 /** The nodes on the way along a dotted path, the root first; lists are passed through. Undefined when the schema has no such path. */

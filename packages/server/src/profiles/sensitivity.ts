@@ -4,8 +4,5 @@ import { findSchemaTrail, schemaNode } from './schema-path.ts';
 /** The class of the field at a dotted path of the stored document: its own, else that of its nearest ancestor. */
 export function sensitivityOf(recordType: RecordType, path: string): Sensitivity | undefined {
   const trail = findSchemaTrail(schemaNode(recordType.document), path) ?? [];
-  return trail
-    .flatMap((node) => [node.sensitivity, node.items?.sensitivity])
-    .filter((found) => found !== undefined)
-    .at(-1);
+  return trail.flatMap((node) => [node.sensitivity, node.items?.sensitivity]).findLast((found) => found !== undefined);
 }

@@ -3,7 +3,15 @@ import type { Profile, RecordType } from '../profiles/profile.ts';
 import type { Db } from '../store/database.ts';
 import { type IdentifierRow, insertIdentifiers, retireIdentifiers } from './identifier-rows.ts';
 import { deleteMemberships, type Membership, putMemberships } from './membership.ts';
-import { deleteRecords, insertRecords, type LockedRecord, raiseVersions, type RecordContent, type RecordRow, updateRecords } from './record-rows.ts';
+import {
+  deleteRecords,
+  insertRecords,
+  type LockedRecord,
+  raiseVersions,
+  type RecordContent,
+  type RecordRow,
+  updateRecords,
+} from './record-rows.ts';
 
 /**
  * Everything that one transaction changes, gathered first and written with a fixed number of statements. A record's
@@ -61,7 +69,8 @@ export function addNew(changes: ChangeSet, recordType: RecordType, id: string, c
 export function addNextVersion(changes: ChangeSet, record: LockedRecord, content?: RecordContent): void {
   const known = changes.written.get(record.id);
   const { recordType, id } = record;
-  if (known === undefined) changes.written.set(id, { recordType, id, version: record.version + 1, isNew: false, ...(content && { content }) });
+  if (known === undefined)
+    changes.written.set(id, { recordType, id, version: record.version + 1, isNew: false, ...(content && { content }) });
   else if (content !== undefined) changes.written.set(id, { ...known, content });
 }
 

@@ -11,7 +11,9 @@ const person = getRecordType(socialProfile, 'person');
 const group = getRecordType(socialProfile, 'group');
 
 const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
-const attributes = fc.array(fc.dictionary(text, fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean())), { maxLength: 3 });
+const attributes = fc.array(fc.dictionary(text, fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean())), {
+  maxLength: 3,
+});
 const name = fc.record({ surname: text, given_name: text }, { requiredKeys: [] });
 const srPerson = fc.record({ '@type': fc.constant('SRPerson'), name, sex: text, email: fc.array(text) }, { requiredKeys: ['@type'] });
 const member = fc.record(
@@ -25,7 +27,13 @@ const member = fc.record(
   { requiredKeys: ['@type', 'demographic_info'] },
 );
 const groupDocument = fc.record(
-  { '@type': fc.constant('Group'), group_type: text, poverty_score: fc.double({ noNaN: true, noDefaultInfinity: true }), additional_attributes: attributes, registration_date: text },
+  {
+    '@type': fc.constant('Group'),
+    group_type: text,
+    poverty_score: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    additional_attributes: attributes,
+    registration_date: text,
+  },
   { requiredKeys: ['@type'] },
 );
 
@@ -39,7 +47,7 @@ function inContext(document: Document): string {
   return canonicalJson({ '@context': socialProfile.context, ...document });
 }
 
-function found(recordType: string, body: string): { id: string; version: number; recordType: string; body: string } {
+function stored(recordType: string, body: string): { id: string; version: number; recordType: string; body: string } {
   return { id: '', version: 1, recordType, body };
 }
 
@@ -60,7 +68,7 @@ describe('a stored group', () => {
   it('is written with its members and head, in canonical form', () => {
     fc.assert(
       fc.property(groupDocument, fc.array(member, { maxLength: 4 }), fc.nat(5), (document, list, headIndex) => {
-        const members = list.map((entry, index) => ({ record: found('person', renderBody(person, entry)), isHead: index === headIndex }));
+        const members = list.map((entry, index) => ({ record: stored('person', renderBody(person, entry)), isHead: index === headIndex }));
         const head = list[headIndex];
         const expected = { ...document, member_list: list, ...(head === undefined ? {} : { group_head_info: head }) };
         const written = writeEntity(socialProfile, group, entityNamed(group, 'Group'), renderBody(group, document), members);

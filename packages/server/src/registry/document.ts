@@ -37,7 +37,13 @@ export function readBody(_recordType: RecordType, body: string): Document {
  * The canonical text of one record at the top level of an answer, in the form of `entity`. `members` are written where
  * the record type has any; without them the answer says nothing of members.
  */
-export function writeEntity(profile: Profile, recordType: RecordType, entity: Entity, body: string, members?: readonly FoundMember[]): string {
+export function writeEntity(
+  profile: Profile,
+  recordType: RecordType,
+  entity: Entity,
+  body: string,
+  members?: readonly FoundMember[],
+): string {
   return `{"@context":${contextText(profile)},${writeNested(recordType, entity, body, members).slice(1)}`;
 }
 

@@ -30,7 +30,12 @@ async function readMembership(db: Db, profile: Profile, recordType: RecordType, 
   if (recordType.members === undefined) return {};
   const memberType = getMemberType(profile, recordType);
   const places = (await readMembers(db, [id])).get(id) ?? [];
-  const rows = await readRows(db, profile, memberType, places.map((place) => place.memberId));
+  const rows = await readRows(
+    db,
+    profile,
+    memberType,
+    places.map((place) => place.memberId),
+  );
   const documents = places.flatMap((place) => {
     const row = rows.get(place.memberId);
     return row === undefined ? [] : [{ isHead: place.isHead, document: readBody(memberType, row.body) }];

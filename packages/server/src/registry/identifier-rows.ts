@@ -44,7 +44,9 @@ export async function readIdentifiers(db: Db, recordIds: readonly string[]): Pro
   const found = new Map<string, { type: string; value: string }[]>();
   if (recordIds.length === 0) return found;
   const { rows } = await db.executeQuery<{ id: string; type: string; value: string }>(
-    CompiledQuery.raw(`select record_id as id, type, value from identifier where record_id = any($1::uuid[]) and valid_to is null`, [recordIds]),
+    CompiledQuery.raw(`select record_id as id, type, value from identifier where record_id = any($1::uuid[]) and valid_to is null`, [
+      recordIds,
+    ]),
   );
   for (const { id, type, value } of rows) {
     const known = found.get(id);

@@ -20,7 +20,11 @@ interface WrittenIdentifier {
  * The identifiers of a normalised document, from everywhere it keeps them, each once. Types are brought into the
  * profile's spelling in the document itself.
  */
-export function takeIdentifiers(profile: Profile, recordType: RecordType, document: Document): { identifiers: RecordIdentifier[]; problems: Problem[] } {
+export function takeIdentifiers(
+  profile: Profile,
+  recordType: RecordType,
+  document: Document,
+): { identifiers: RecordIdentifier[]; problems: Problem[] } {
   const found = new Map<string, RecordIdentifier>();
   const problems: Problem[] = [];
   for (const path of recordType.identifierPaths) {
@@ -28,7 +32,8 @@ export function takeIdentifiers(profile: Profile, recordType: RecordType, docume
     if (!Array.isArray(list)) continue;
     for (const [index, written] of (list as WrittenIdentifier[]).entries()) {
       const identifier = readIdentifier(profile, recordType, written);
-      if (typeof identifier === 'string') problems.push({ pointer: `/${path.replaceAll('.', '/')}/${index}/identifier_type`, text: identifier });
+      if (typeof identifier === 'string')
+        problems.push({ pointer: `/${path.replaceAll('.', '/')}/${index}/identifier_type`, text: identifier });
       else if (identifier !== undefined) {
         written.identifier_type = identifier.type;
         found.set(identifierKey(identifier), identifier);

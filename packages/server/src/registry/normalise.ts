@@ -140,7 +140,8 @@ function readScalar(node: SchemaNode, value: unknown, problems: Problem[]): unkn
 function readCode(codes: readonly string[], synonyms: Readonly<Record<string, string>>, value: unknown, problems: Problem[]): unknown {
   if (typeof value === 'string' && codes.includes(value)) return value;
   const wanted = typeof value === 'string' || typeof value === 'number' ? String(value).toLowerCase() : '';
-  const code = codes.find((candidate) => candidate.toLowerCase() === wanted) ?? (Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined);
+  const code =
+    codes.find((candidate) => candidate.toLowerCase() === wanted) ?? (Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined);
   if (code !== undefined) return code;
   problems.push({ pointer: '', text: `is not one of the codes ${listSome(codes)}` });
   return undefined;

@@ -30,7 +30,9 @@ export interface PreparedMember {
   readonly pointer: string;
 }
 
-export type Prepared = { readonly ok: true; readonly record: PreparedRecord } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type Prepared =
+  | { readonly ok: true; readonly record: PreparedRecord }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Largest stored document, bytes. */
 export const MAX_DOCUMENT_BYTES = 65_536;

@@ -127,7 +127,11 @@ interface Resolved {
   readonly isNew: boolean;
 }
 
-function resolveUnits(units: readonly Unit[], known: ReadonlyMap<string, string>, results: PutResult[]): { resolved: ResolvedUnit[]; deferred: Unit[] } {
+function resolveUnits(
+  units: readonly Unit[],
+  known: ReadonlyMap<string, string>,
+  results: PutResult[],
+): { resolved: ResolvedUnit[]; deferred: Unit[] } {
   const taken = new Set<string>();
   const resolved: ResolvedUnit[] = [];
   const deferred: Unit[] = [];
@@ -174,7 +178,10 @@ interface State {
 async function lockState(db: Db, profile: Profile, units: readonly ResolvedUnit[]): Promise<State> {
   const existing = units.flatMap((unit) => [...unit.members, unit.root]).filter((resolved) => !resolved.isNew);
   const holders = existing.filter((resolved) => resolved.draft.recordType.members !== undefined);
-  const members = await readMembers(db, holders.map((resolved) => resolved.id));
+  const members = await readMembers(
+    db,
+    holders.map((resolved) => resolved.id),
+  );
   const wanted = new Map<RecordType, Set<string>>(profile.recordTypes.map((recordType) => [recordType, new Set()]));
   for (const { draft, id } of existing) wanted.get(draft.recordType)?.add(id);
   for (const unit of units) for (const id of findLeaving(unit, members)) wanted.get(memberTypeOf(profile, unit))?.add(id);
@@ -183,7 +190,14 @@ async function lockState(db: Db, profile: Profile, units: readonly ResolvedUnit[
     for (const record of await lockRecords(db, profile, recordType, [...ids])) records.set(record.id, record);
   const count = [...wanted.values()].reduce((sum, ids) => sum + ids.size, 0);
   if (records.size !== count || !isSame(members, await readMembers(db, [...members.keys()]))) throw new LostRace();
-  return { records, identifiers: await readIdentifiers(db, existing.map((resolved) => resolved.id)), members };
+  return {
+    records,
+    identifiers: await readIdentifiers(
+      db,
+      existing.map((resolved) => resolved.id),
+    ),
+    members,
+  };
 }
 
 function memberTypeOf(profile: Profile, unit: ResolvedUnit): RecordType {
@@ -227,7 +241,8 @@ function planUnit(changes: ChangeSet, state: State, unit: ResolvedUnit): PutResu
   const after = placesAfter(unit, before);
   const difference = compareMembership(before, after);
   const { prepared } = unit.root.draft;
-  if (prepared !== undefined) statuses.set(unit.root.id, planRecord(changes, state, unit.root, withSize(prepared, after.length), membershipFields(unit, difference)));
+  if (prepared !== undefined)
+    statuses.set(unit.root.id, planRecord(changes, state, unit.root, withSize(prepared, after.length), membershipFields(unit, difference)));
   const memberTypes = new Map(unit.members.map((member) => [member.id, member.draft.recordType]));
   planMembership(changes, state, unit.root, difference, memberTypes);
   for (const id of statuses.keys()) if (statuses.get(id) === 'unchanged' && changes.written.has(id)) statuses.set(id, 'updated');
@@ -258,10 +273,19 @@ function membershipFields(unit: ResolvedUnit, difference: MembershipDifference):
   const { members } = unit.root.draft.recordType;
   if (members === undefined) return [];
   const isReordered = difference.moved.length > 0 && difference.added.length === 0 && difference.removed.length === 0;
-  return [...(difference.isHeadChanged ? [members.headProperty] : []), ...(isReordered && !difference.isHeadChanged ? [members.listProperty] : [])];
+  return [
+    ...(difference.isHeadChanged ? [members.headProperty] : []),
+    ...(isReordered && !difference.isHeadChanged ? [members.listProperty] : []),
+  ];
 }
 
-function planRecord(changes: ChangeSet, state: State, resolved: Resolved, prepared: PreparedRecord, otherFields: readonly string[]): PutStatus {
+function planRecord(
+  changes: ChangeSet,
+  state: State,
+  resolved: Resolved,
+  prepared: PreparedRecord,
+  otherFields: readonly string[],
+): PutStatus {
   const { recordType, document, body, identifiers } = prepared;
   const { id } = resolved;
   const before = state.records.get(id);
@@ -291,10 +315,17 @@ function differingKeys(before: Document, after: Document): string[] {
   return [...names].filter((name) => canonicalJson(before[name] ?? null) !== canonicalJson(after[name] ?? null)).toSorted();
 }
 
-function planIdentifiers(changes: ChangeSet, prepared: PreparedRecord, id: string, current: readonly { type: string; value: string }[]): void {
+function planIdentifiers(
+  changes: ChangeSet,
+  prepared: PreparedRecord,
+  id: string,
+  current: readonly { type: string; value: string }[],
+): void {
   const had = new Set(current.map(identifierKey));
   const has = new Set(prepared.identifiers.map(identifierKey));
-  changes.identifiersRetired.push(...current.filter((identifier) => !has.has(identifierKey(identifier))).map((identifier) => ({ ...identifier, recordId: id })));
+  changes.identifiersRetired.push(
+    ...current.filter((identifier) => !has.has(identifierKey(identifier))).map((identifier) => ({ ...identifier, recordId: id })),
+  );
   changes.identifiersAdded.push(
     ...prepared.identifiers
       .filter((identifier) => !had.has(identifierKey(identifier)))

@@ -33,7 +33,11 @@ const RECONCILE_LOCK = 7_310_022;
 const LOCK_RETRY_MS = 100;
 
 /** Applies `profile`; resolves to what was done, in words, nothing when it was applied already. */
-export async function reconcileProfile(database: Database, profile: Profile, note: (text: string) => void = () => undefined): Promise<string[]> {
+export async function reconcileProfile(
+  database: Database,
+  profile: Profile,
+  note: (text: string) => void = () => undefined,
+): Promise<string[]> {
   const problems = checkProfile(profile);
   if (problems.length > 0) throw new ProfileRefused(profile, problems);
   if (await isProfileApplied(database, profile)) return [];
@@ -62,7 +66,12 @@ export async function isProfileApplied(database: Database, profile: Profile): Pr
 function fingerprint(profile: Profile): string {
   const tables = profile.recordTypes.map((recordType) => ({
     table: recordTable(profile, recordType),
-    columns: searchColumns(recordType).map(({ name, sqlType, isIndexed, attribute }) => ({ name, sqlType, isIndexed, path: attribute.path })),
+    columns: searchColumns(recordType).map(({ name, sqlType, isIndexed, attribute }) => ({
+      name,
+      sqlType,
+      isIndexed,
+      path: attribute.path,
+    })),
   }));
   const identifiers = profile.identifierTypes.map(({ code, recordType, unique }) => ({ code, recordType, unique }));
   return createHash('sha256').update(canonicalJson({ tables, identifiers })).digest('hex');
@@ -149,9 +158,14 @@ function findRefusals(table: string, present: readonly PresentColumn[], wanted: 
     .flatMap((column) => {
       const attribute = column.name.slice(2);
       const found = wanted.find((candidate) => candidate.name === column.name);
-      if (found === undefined) return [`the attribute ${attribute} is no longer declared, but ${table} has it; to give it up, drop the column ${column.name} first`];
+      if (found === undefined)
+        return [
+          `the attribute ${attribute} is no longer declared, but ${table} has it; to give it up, drop the column ${column.name} first`,
+        ];
       if (found.sqlType !== column.type)
-        return [`the attribute ${attribute} would change from ${column.type} to ${found.sqlType} in ${table}; declare it under another name, or drop the column ${column.name} first`];
+        return [
+          `the attribute ${attribute} would change from ${column.type} to ${found.sqlType} in ${table}; declare it under another name, or drop the column ${column.name} first`,
+        ];
       return [];
     });
 }
@@ -232,7 +246,9 @@ async function fillRows(client: PoolClient, plan: TablePlan, columns: readonly S
 async function createIndexes(client: PoolClient, plan: TablePlan, tell: (text: string) => void): Promise<void> {
   for (const column of searchColumns(plan.recordType).filter((candidate) => candidate.isIndexed)) {
     const name = indexName(plan.table, column);
-    const { rows } = await client.query<{ valid: boolean }>('select indisvalid as valid from pg_index where indexrelid = to_regclass($1)', [name]);
+    const { rows } = await client.query<{ valid: boolean }>('select indisvalid as valid from pg_index where indexrelid = to_regclass($1)', [
+      name,
+    ]);
     if (rows[0]?.valid === true) continue;
     if (rows[0] !== undefined) await client.query(`drop index concurrently ${name}`);
     await client.query(`create index concurrently ${name} on ${plan.table} (${column.name}, id)`);
@@ -244,15 +260,15 @@ async function createIndexes(client: PoolClient, plan: TablePlan, tell: (text: s
 async function settleIdentifiers(client: PoolClient, profile: Profile): Promise<void> {
   for (const type of profile.identifierTypes) {
     try {
-      await client.query('update identifier set is_unique = $1 where registry = $2 and record_type = $3 and type = $4 and is_unique <> $1', [
-        type.unique,
-        profile.registry,
-        type.recordType,
-        type.code,
-      ]);
+      await client.query(
+        'update identifier set is_unique = $1 where registry = $2 and record_type = $3 and type = $4 and is_unique <> $1',
+        [type.unique, profile.registry, type.recordType, type.code],
+      );
     } catch (error) {
       if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
-      throw new ProfileRefused(profile, [`${type.code} cannot become unique: several records of type ${type.recordType} share a value of it`]);
+      throw new ProfileRefused(profile, [
+        `${type.code} cannot become unique: several records of type ${type.recordType} share a value of it`,
+      ]);
     }
   }
 }

@@ -125,7 +125,10 @@ function planPlaces(
   planSize(changes, group, isResized ? after.length : undefined, isHeadChanged ? [members.headProperty] : []);
   changes.membershipsDeleted.push(...removed.map((memberId) => ({ groupId: group.id, memberId })));
   changes.membershipsPut.push(...[...added, ...moved].map((place) => ({ ...place, groupId: group.id })));
-  for (const [kind, ids] of [['UNLINK', removed], ['LINK', added.map((place) => place.memberId)]] as const)
+  for (const [kind, ids] of [
+    ['UNLINK', removed],
+    ['LINK', added.map((place) => place.memberId)],
+  ] as const)
     for (const id of ids) {
       const member = locked.get(id);
       if (member === undefined) throw new LostRace();
@@ -151,10 +154,19 @@ async function planLeaving(db: Db, profile: Profile, changes: ChangeSet, recordT
   const groupIds = await readGroupIds(db, id);
   for (const groupType of profile.recordTypes.filter((type) => type.members?.recordType === recordType.name)) {
     const groups = await lockRecords(db, profile, groupType, groupIds);
-    const places = await readMembers(db, groups.map((group) => group.id));
+    const places = await readMembers(
+      db,
+      groups.map((group) => group.id),
+    );
     for (const group of groups) {
       const before = places.get(group.id) ?? [];
-      planPlaces(changes, group, before, before.filter((place) => place.memberId !== id), new Map([[id, record]]));
+      planPlaces(
+        changes,
+        group,
+        before,
+        before.filter((place) => place.memberId !== id),
+        new Map([[id, record]]),
+      );
     }
   }
   return record;
@@ -164,7 +176,12 @@ async function planLeaving(db: Db, profile: Profile, changes: ChangeSet, recordT
 async function planReleasing(db: Db, profile: Profile, changes: ChangeSet, recordType: RecordType, id: string): Promise<LockedRecord> {
   const memberType = getRecordType(profile, recordType.members?.recordType ?? '');
   const foreseen = (await readMembers(db, [id])).get(id) ?? [];
-  const members = await lockRecords(db, profile, memberType, foreseen.map((place) => place.memberId));
+  const members = await lockRecords(
+    db,
+    profile,
+    memberType,
+    foreseen.map((place) => place.memberId),
+  );
   const record = await lockOne(db, profile, recordType, id);
   const places = (await readMembers(db, [id])).get(id) ?? [];
   const locked = new Map(members.map((member) => [member.id, member]));

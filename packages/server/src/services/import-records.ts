@@ -103,7 +103,11 @@ type Counts = { -readonly [K in keyof ImportReport]: number };
 /** A batch that the database refuses is halved until the line that it refuses is alone. */
 async function writeBatch(db: Db, profile: Profile, batch: readonly PreparedLine[], report: Counts, refuse: Refuse): Promise<void> {
   try {
-    const results = await putPrepared(db, profile, batch.map((line) => line.record));
+    const results = await putPrepared(
+      db,
+      profile,
+      batch.map((line) => line.record),
+    );
     for (const [index, result] of results.entries()) {
       if (result.status === 'refused') refuse(batch[index]?.line ?? 0, result.problems);
       else for (const count of ['created', 'updated', 'unchanged'] as const) report[count] += result.counts[count];
@@ -111,7 +115,8 @@ async function writeBatch(db: Db, profile: Profile, batch: readonly PreparedLine
   } catch (error) {
     if (!isRefusedByDatabase(error)) throw error;
     const [only] = batch;
-    if (only !== undefined && batch.length === 1) return refuse(only.line, [{ pointer: '', text: `was refused by the database: ${error.message}` }]);
+    if (only !== undefined && batch.length === 1)
+      return refuse(only.line, [{ pointer: '', text: `was refused by the database: ${error.message}` }]);
     const half = Math.ceil(batch.length / 2);
     await writeBatch(db, profile, batch.slice(0, half), report, refuse);
     await writeBatch(db, profile, batch.slice(half), report, refuse);

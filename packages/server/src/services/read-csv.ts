@@ -1,20 +1,20 @@
-import { pipeline, Readable } from 'node:stream';
-import { type CsvError, type InfoRecord, parse } from 'csv-parse';
+import { parse } from 'csv-parse/sync';
 import { findAttribute, findIdentifierType } from '../profiles/index.ts';
 import type { Profile, RecordType } from '../profiles/profile.ts';
 import { type SchemaNode, schemaNode } from '../profiles/schema-path.ts';
 import type { ImportRow } from './import-rows.ts';
+import { type Line, readLines } from './read-lines.ts';
 
 /** From a column's heading to what it fills: an identifier type, an attribute's name, or a dotted path of the document. */
 export type ColumnMapping = Readonly<Record<string, string>>;
 
-const MAX_RECORD_CHARACTERS = 1_048_576;
-const ROWS_A_PIECE = 200;
-const REPLACEMENT_CHARACTER = '\uFFFD';
+/** A quoted field may go over so many lines; a quote that is not closed by then was never meant to be one. */
+const MOST_LINES = 20;
 
 /**
  * Reads CSV (comma, RFC 4180 quotes, headings in the first row) into documents of `recordType`. Without a mapping each
- * heading says itself what its column fills; with one, columns it does not name are left out.
+ * heading says itself what its column fills; with one, columns it does not name are left out. A line that cannot be read
+ * is a fault of that line only, an unclosed quote included.
  */
 export async function* readCsv(
   source: AsyncIterable<Buffer>,
@@ -22,35 +22,69 @@ export async function* readCsv(
   recordType: RecordType,
   mapping?: ColumnMapping,
 ): AsyncGenerator<readonly ImportRow[]> {
-  const faults: ImportRow[] = [];
-  const parser = parse({
-    bom: true,
-    info: true,
-    relaxColumnCount: true,
-    skipEmptyLines: true,
-    maxRecordSize: MAX_RECORD_CHARACTERS,
-    skipRecordsWithError: true,
-    onSkip: (error) => void faults.push({ line: lineOf(error), fault: 'is no CSV' }),
-  });
-  // The parser reports what goes wrong with the source, too.
-  pipeline(Readable.from(source), parser, () => undefined);
-  let targets: readonly (readonly string[] | undefined)[] | undefined;
-  let rows: ImportRow[] = [];
-  for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: InfoRecord }>) {
-    if (targets === undefined) targets = record.map((heading) => findTarget(profile, recordType, mapping, heading.trim()));
-    else rows.push(toRow(recordType, targets, record, info.lines));
-    rows.push(...faults.splice(0));
-    if (rows.length < ROWS_A_PIECE) continue;
-    yield rows;
-    rows = [];
+  let targets: Targets | undefined;
+  const read = (records: readonly CsvRecord[]): ImportRow[] =>
+    records.flatMap((record) => {
+      if ('fault' in record) {
+        // Without headings nothing can be read: the lines after them are refused for their number of columns.
+        targets ??= [];
+        return [record];
+      }
+      if (targets !== undefined) return [toRow(recordType, targets, record)];
+      targets = record.fields.map((heading) => findTarget(profile, recordType, mapping, heading.trim()));
+      return [];
+    });
+  const waiting: Line[] = [];
+  for await (const lines of readLines(source)) {
+    waiting.push(...lines);
+    yield read(takeRecords(waiting, false));
   }
-  yield [...rows, ...faults];
+  yield read(takeRecords(waiting, true));
 }
 
-function lineOf(error: CsvError | undefined): number {
-  const lines: unknown = error?.['lines'];
-  return typeof lines === 'number' ? lines : 0;
+type CsvRecord = { readonly line: number; readonly fields: readonly string[] } | { readonly line: number; readonly fault: string };
+
+/** Takes all records from the front of `waiting` that are whole; the others need more lines, unless these were the last. */
+function takeRecords(waiting: Line[], isEnd: boolean): CsvRecord[] {
+  const records: CsvRecord[] = [];
+  let taken = 0;
+  while (taken < waiting.length) {
+    const first = waiting[taken];
+    const count = first === undefined || 'fault' in first ? 1 : countLines(waiting, taken, isEnd);
+    if (first === undefined || count === 0) break;
+    const record = 'fault' in first ? first : parseRecord(waiting.slice(taken, taken + count));
+    records.push(record);
+    taken += 'fault' in record ? 1 : count;
+  }
+  waiting.splice(0, taken);
+  return records;
 }
+
+/** How many lines from `start` make a record: until quotes are closed. 0: not known yet. */
+function countLines(waiting: readonly Line[], start: number, isEnd: boolean): number {
+  let quotes = 0;
+  for (let count = 1; count <= MOST_LINES; count += 1) {
+    const line = waiting[start + count - 1];
+    if (line === undefined) return isEnd ? 1 : 0;
+    if ('fault' in line) return 1;
+    quotes += line.text.split('"').length - 1;
+    if (quotes % 2 === 0) return count;
+  }
+  return 1;
+}
+
+function parseRecord(lines: readonly Line[]): CsvRecord {
+  const line = lines[0]?.line ?? 0;
+  const text = lines.map((part) => ('text' in part ? part.text : '')).join('\n');
+  try {
+    const [fields] = parse(text, { relaxColumnCount: true });
+    return fields === undefined ? { line, fault: 'is no CSV' } : { line, fields };
+  } catch {
+    return { line, fault: 'is no CSV' };
+  }
+}
+
+type Targets = readonly (readonly string[] | undefined)[];
 
 /** Path in the document; a last segment `=UIN` is an identifier of that type in the list before it. */
 function findTarget(profile: Profile, recordType: RecordType, mapping: ColumnMapping | undefined, heading: string): string[] | undefined {
@@ -63,11 +97,14 @@ function findTarget(profile: Profile, recordType: RecordType, mapping: ColumnMap
   return (attribute?.derived === undefined ? (attribute?.path ?? meaning) : meaning).split('.');
 }
 
-function toRow(recordType: RecordType, targets: readonly (readonly string[] | undefined)[], record: readonly string[], line: number): ImportRow {
-  if (record.length !== targets.length) return { line, fault: `has ${record.length} columns, not ${targets.length}` };
-  if (record.some((value) => value.includes(REPLACEMENT_CHARACTER))) return { line, fault: 'is no UTF-8' };
+function toRow(
+  recordType: RecordType,
+  targets: Targets,
+  { line, fields }: { readonly line: number; readonly fields: readonly string[] },
+): ImportRow {
+  if (fields.length !== targets.length) return { line, fault: `has ${fields.length} columns, not ${targets.length}` };
   const document = emptyObject();
-  for (const [index, value] of record.entries()) {
+  for (const [index, value] of fields.entries()) {
     const path = targets[index];
     if (path !== undefined && value.trim() !== '') setAtPath(document, schemaNode(recordType.document), path, value);
   }

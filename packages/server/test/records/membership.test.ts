@@ -20,7 +20,8 @@ async function members(value: string): Promise<string[]> {
   const document = (await registry.show(household(value)))?.document;
   const key = (member: unknown): string => JSON.stringify(member).match(/"identifier_value":"([^"]+)"/)?.[1] ?? '';
   const head = document?.['group_head_info'] === undefined ? undefined : key(document['group_head_info']);
-  return (document?.['member_list'] as unknown[]).map((member) => (key(member) === head ? `${key(member)}*` : key(member)));
+  const list = (document?.['member_list'] ?? []) as unknown[];
+  return list.map((member) => (key(member) === head ? `${key(member)}*` : key(member)));
 }
 
 async function size(value: string): Promise<unknown> {
@@ -57,8 +58,16 @@ describe('a group that brings its members', () => {
     await registry.events();
     await registry.put(group('h1', { member_list: [reference('p2'), person('p3')] }));
     expect(await members('h1')).toEqual(['p2', 'p3']);
-    expect(await registry.events()).toEqual(['REGISTER person v1', 'UNLINK person v2', 'UNLINK group v2', 'LINK person v1', 'LINK group v2']);
-    const related = await registry.rows(`select e.record_type from change_event e join identifier i on i.record_id = e.related_id where e.kind = 'UNLINK' order by seq`);
+    expect(await registry.events()).toEqual([
+      'REGISTER person v1',
+      'UNLINK person v2',
+      'UNLINK group v2',
+      'LINK person v1',
+      'LINK group v2',
+    ]);
+    const related = await registry.rows(
+      `select e.record_type from change_event e join identifier i on i.record_id = e.related_id where e.kind = 'UNLINK' order by seq`,
+    );
     expect(related).toEqual([{ record_type: 'person' }, { record_type: 'group' }]);
   });
 
@@ -113,7 +122,10 @@ describe('a group that brings its members', () => {
   });
 
   it('may refer to a person of a line before', async () => {
-    expect(await registry.put(person('p1'), group('h1', { member_list: [reference('p1')] }))).toMatchObject([{ status: 'created' }, { status: 'created' }]);
+    expect(await registry.put(person('p1'), group('h1', { member_list: [reference('p1')] }))).toMatchObject([
+      { status: 'created' },
+      { status: 'created' },
+    ]);
     expect(await registry.events()).toEqual(['REGISTER person v1', 'REGISTER group v1', 'LINK person v2', 'LINK group v1']);
   });
 });
@@ -157,7 +169,15 @@ describe('deleting', () => {
     expect([await size('h1'), await size('h2')]).toEqual([1, 0]);
     const events = await registry.events();
     expect(events.toSorted()).toEqual(
-      ['DELETE person v3', 'UNLINK group v2', 'UNLINK group v2', 'UNLINK person v3', 'UNLINK person v3', 'UPDATE group v2 group_size', 'UPDATE group v2 group_size'].toSorted(),
+      [
+        'DELETE person v3',
+        'UNLINK group v2',
+        'UNLINK group v2',
+        'UNLINK person v3',
+        'UNLINK person v3',
+        'UPDATE group v2 group_size',
+        'UPDATE group v2 group_size',
+      ].toSorted(),
     );
     expect(events.at(-1)).toBe('DELETE person v3');
   });
@@ -166,7 +186,13 @@ describe('deleting', () => {
     await registry.put(group('h1', { member_list: [person('p1'), person('p2')] }));
     await registry.events();
     await deleteRecord(registry.database.db, registry.profile, household('h1'));
-    expect(await registry.events()).toEqual(['UNLINK person v2', 'UNLINK group v2', 'UNLINK person v2', 'UNLINK group v2', 'DELETE group v2']);
+    expect(await registry.events()).toEqual([
+      'UNLINK person v2',
+      'UNLINK group v2',
+      'UNLINK person v2',
+      'UNLINK group v2',
+      'DELETE group v2',
+    ]);
     expect(await registry.rows('select 1 from membership')).toEqual([]);
     expect(await registry.show(uin('p1'))).toMatchObject({ version: 2 });
   });

@@ -47,7 +47,12 @@ describe('a record', () => {
     expect(first).toMatchObject({ a_given_name: 'Zoé', a_postal_code: '12345', a_birth_date: '1990-02-03', a_is_disabled: null });
     expect(new Date(String(first?.['registered'])).toISOString()).toBe('2024-05-01T08:00:00.000Z');
     await registry.put(person('c1', { is_disabled: false }));
-    expect((await registry.rows(columns, ['c1']))[0]).toMatchObject({ a_given_name: null, a_postal_code: null, registered: null, a_is_disabled: false });
+    expect((await registry.rows(columns, ['c1']))[0]).toMatchObject({
+      a_given_name: null,
+      a_postal_code: null,
+      registered: null,
+      a_is_disabled: false,
+    });
     await registry.events();
   });
 
@@ -77,7 +82,9 @@ describe('identifiers', () => {
   it('are retired when a document drops them, match no more, and can come back', async () => {
     expect(await registry.show(uin('e1'))).toBeUndefined();
     expect(await registry.put(withIdentifiers(national('e1')))).toMatchObject([{ status: 'created' }]);
-    const kept = await registry.rows(`select value, valid_to is null as current from identifier where value in ('e1', 'e1b') order by value, valid_from`);
+    const kept = await registry.rows(
+      `select value, valid_to is null as current from identifier where value in ('e1', 'e1b') order by value, valid_from`,
+    );
     expect(kept).toEqual([
       { value: 'e1', current: false },
       { value: 'e1', current: true },
@@ -92,13 +99,19 @@ describe('identifiers', () => {
     await registry.put(withIdentifiers(national('g1')), withIdentifiers(birth('g2')));
     await registry.events();
     const results = await registry.put(withIdentifiers(national('g1'), birth('g2')), person('g3'));
-    expect(results).toMatchObject([{ status: 'refused', problems: [{ pointer: '', text: 'its identifiers belong to 2 different records' }] }, { status: 'created' }]);
+    expect(results).toMatchObject([
+      { status: 'refused', problems: [{ pointer: '', text: 'its identifiers belong to 2 different records' }] },
+      { status: 'created' },
+    ]);
     expect(await registry.events()).toEqual(['REGISTER person v1']);
   });
 
   it('that are not unique are shared and match nobody', async () => {
     const marriage = { identifier_type: 'MRN', identifier_value: 'm1' };
-    expect(statuses(await registry.put(withIdentifiers(national('h1'), marriage), withIdentifiers(national('h2'), marriage)))).toEqual(['created', 'created']);
+    expect(statuses(await registry.put(withIdentifiers(national('h1'), marriage), withIdentifiers(national('h2'), marriage)))).toEqual([
+      'created',
+      'created',
+    ]);
     expect(await registry.put(withIdentifiers(marriage))).toMatchObject([{ status: 'refused' }]);
   });
 
@@ -119,11 +132,15 @@ describe('identifiers', () => {
 
 describe('two writers of the same new record', () => {
   it('make one record of it', async () => {
-    const writers = Array.from({ length: 8 }, (_, writer) => registry.put(...['k3', 'k1', 'k2'].map((key) => person(key, { income_level: String((writer % 5) + 1) }))));
+    const writers = Array.from({ length: 8 }, (_, writer) =>
+      registry.put(...['k3', 'k1', 'k2'].map((key) => person(key, { income_level: String((writer % 5) + 1) }))),
+    );
     const results = (await Promise.all(writers)).flat();
     expect(results.filter((result) => result.status === 'created')).toHaveLength(3);
     expect(results.filter((result) => result.status === 'refused')).toEqual([]);
-    const current = await registry.rows(`select value, count(*)::int from identifier where value like 'k_' and valid_to is null group by 1 order by 1`);
+    const current = await registry.rows(
+      `select value, count(*)::int from identifier where value like 'k_' and valid_to is null group by 1 order by 1`,
+    );
     expect(current).toEqual(['k1', 'k2', 'k3'].map((value) => ({ value, count: 1 })));
   });
 

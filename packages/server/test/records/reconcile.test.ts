@@ -15,15 +15,29 @@ beforeEach(async () => {
 afterEach(() => test.drop());
 
 function withPupilAttributes(change: (attributes: readonly Attribute[]) => readonly Attribute[]): Profile {
-  const recordTypes = schoolProfile.recordTypes.map((type) => (type.name === 'pupil' ? { ...type, attributes: change(type.attributes) } : type));
+  const recordTypes = schoolProfile.recordTypes.map((type) =>
+    type.name === 'pupil' ? { ...type, attributes: change(type.attributes) } : type,
+  );
   return { ...schoolProfile, recordTypes };
 }
 
-const favouriteSubject: Attribute = { name: 'subject', synonyms: [], path: 'favourite_subject', type: 'text', operators: ['eq'], indexed: true };
+const favouriteSubject: Attribute = {
+  name: 'subject',
+  synonyms: [],
+  path: 'favourite_subject',
+  type: 'text',
+  operators: ['eq'],
+  indexed: true,
+};
 const grown = withPupilAttributes((attributes) => [...attributes, favouriteSubject]);
 
 function pupil(number: number): unknown {
-  return { '@type': 'Pupil', pupil_number: [{ identifier_type: 'PUPIL', identifier_value: String(number) }], grade: (number % 12) + 1, favourite_subject: `subject ${number % 3}` };
+  return {
+    '@type': 'Pupil',
+    pupil_number: [{ identifier_type: 'PUPIL', identifier_value: String(number) }],
+    grade: (number % 12) + 1,
+    favourite_subject: `subject ${number % 3}`,
+  };
 }
 
 async function query(sql: string): Promise<Record<string, unknown>[]> {
@@ -47,8 +61,16 @@ describe('a profile that is new', () => {
     const done = await Promise.all([1, 2, 3].map(() => reconcileProfile(test.database, schoolProfile)));
     expect(done.flat().toSorted()).toEqual(['made the table record_school_class', 'made the table record_school_pupil']);
     expect(await isProfileApplied(test.database, schoolProfile)).toBe(true);
-    const { columns, indexes } = (await describeSchema()) as { columns: Record<string, unknown>[]; indexes: { name: string; definition: string }[] };
-    expect(columns).toContainEqual({ table_name: 'record_school_pupil', column_name: 'a_full_name', data_type: 'text', collation_name: 'C' });
+    const { columns, indexes } = (await describeSchema()) as {
+      columns: Record<string, unknown>[];
+      indexes: { name: string; definition: string }[];
+    };
+    expect(columns).toContainEqual({
+      table_name: 'record_school_pupil',
+      column_name: 'a_full_name',
+      data_type: 'text',
+      collation_name: 'C',
+    });
     expect(columns.map((column) => column['column_name'])).not.toContain('a_age');
     expect(indexes.find((index) => index.name === 'record_school_pupil_a_born')?.definition).toContain('(a_born, id)');
     expect(indexes.map((index) => index.name)).not.toContain('record_school_class_a_headcount');
@@ -59,7 +81,11 @@ describe('a profile that is new', () => {
 describe('a profile that grew', () => {
   beforeEach(async () => {
     await reconcileProfile(test.database, schoolProfile);
-    await putRecords(test.database.db, schoolProfile, Array.from({ length: 2_345 }, (_, index) => pupil(index)));
+    await putRecords(
+      test.database.db,
+      schoolProfile,
+      Array.from({ length: 2_345 }, (_, index) => pupil(index)),
+    );
   });
 
   const wrong = `select count(*)::int as count from record_school_pupil where a_subject is distinct from replace(body, '\u0001', '')::json ->> 'favourite_subject'`;
@@ -95,7 +121,11 @@ describe('a profile that grew', () => {
 
   it('does not lose what is written while it is filled', async () => {
     const filling = reconcileProfile(test.database, grown);
-    const writing = putRecords(test.database.db, schoolProfile, Array.from({ length: 300 }, (_, index) => ({ ...(pupil(index * 7) as object), grade: 13 })));
+    const writing = putRecords(
+      test.database.db,
+      schoolProfile,
+      Array.from({ length: 300 }, (_, index) => ({ ...(pupil(index * 7) as object), grade: 13 })),
+    );
     await Promise.all([filling, writing]);
     await putRecords(test.database.db, grown, [{ ...(pupil(1) as object), favourite_subject: 'music' }]);
     expect(await query(`select a_subject from record_school_pupil where a_subject = 'music'`)).toEqual([{ a_subject: 'music' }]);
@@ -104,13 +134,23 @@ describe('a profile that grew', () => {
 
 describe('a profile that asks for too much', () => {
   const refused: [string, Profile, RegExp][] = [
-    ['removes an attribute', withPupilAttributes((attributes) => attributes.filter(({ name }) => name !== 'grade')), /attribute grade is no longer declared/],
+    [
+      'removes an attribute',
+      withPupilAttributes((attributes) => attributes.filter(({ name }) => name !== 'grade')),
+      /attribute grade is no longer declared/,
+    ],
     [
       'retypes an attribute',
-      withPupilAttributes((attributes) => attributes.map((attribute) => (attribute.name === 'grade' ? { ...attribute, type: 'decimal' as const } : attribute))),
+      withPupilAttributes((attributes) =>
+        attributes.map((attribute) => (attribute.name === 'grade' ? { ...attribute, type: 'decimal' as const } : attribute)),
+      ),
       /attribute grade would change from bigint to double precision/,
     ],
-    ['does not hold together', withPupilAttributes((attributes) => [...attributes, { ...favouriteSubject, path: 'nowhere' }]), /the document has no nowhere/],
+    [
+      'does not hold together',
+      withPupilAttributes((attributes) => [...attributes, { ...favouriteSubject, path: 'nowhere' }]),
+      /the document has no nowhere/,
+    ],
   ];
 
   it.each(refused)('is refused when it %s, with nothing changed', async (_, profile, reason) => {
@@ -126,9 +166,18 @@ describe('a profile that asks for too much', () => {
   });
 
   it('is refused when an identifier type cannot become unique', async () => {
-    const shared = { ...schoolProfile, identifierTypes: [...schoolProfile.identifierTypes, { code: 'LOCKER', synonyms: [], recordType: 'pupil', unique: false }] };
+    const shared = {
+      ...schoolProfile,
+      identifierTypes: [...schoolProfile.identifierTypes, { code: 'LOCKER', synonyms: [], recordType: 'pupil', unique: false }],
+    };
     await reconcileProfile(test.database, shared);
-    const withLocker = (number: number) => ({ ...(pupil(number) as object), pupil_number: [...['PUPIL', 'LOCKER'].map((type) => ({ identifier_type: type, identifier_value: type === 'LOCKER' ? '9' : String(number) }))] });
+    const withLocker = (number: number) => ({
+      ...(pupil(number) as object),
+      pupil_number: [
+        { identifier_type: 'PUPIL', identifier_value: String(number) },
+        { identifier_type: 'LOCKER', identifier_value: '9' },
+      ],
+    });
     await putRecords(test.database.db, shared, [withLocker(1), withLocker(2)]);
     const unique = { ...shared, identifierTypes: shared.identifierTypes.map((type) => ({ ...type, unique: true })) };
     await expect(reconcileProfile(test.database, unique)).rejects.toThrow(/LOCKER cannot become unique/);

@@ -24,18 +24,23 @@ export interface RegistryFixture {
 export async function openRegistry(profile: Profile = socialProfile): Promise<RegistryFixture> {
   const { database, drop } = await createTestDatabase();
   await reconcileProfile(database, profile);
-  const rows: RegistryFixture['rows'] = async (sql, parameters = []) => (await database.pool.query<Record<string, unknown>>(sql, parameters)).rows;
+  const rows: RegistryFixture['rows'] = async (sql, parameters = []) =>
+    (await database.pool.query<Record<string, unknown>>(sql, parameters)).rows;
   let seen = '0';
   return {
     database,
     profile,
     rows,
     put: (...documents) => putRecords(database.db, profile, documents),
-    show: (reference) => findRecord(database.db, profile, reference),
+    show: (wanted) => findRecord(database.db, profile, wanted),
     async events() {
-      const found = await rows('select seq, kind, record_type, version, changed from change_event where seq > $1 order by seq', [seen]);
-      seen = String(found.at(-1)?.seq ?? seen);
-      return found.map(({ kind, record_type, version, changed }) => [kind, record_type, `v${version}`, ...(changed as string[])].join(' '));
+      const { rows: found } = await database.pool.query<{ seq: string; text: string }>(
+        `select seq, concat_ws(' ', kind, record_type, 'v' || version, nullif(array_to_string(changed, ' '), '')) as text
+         from change_event where seq > $1 order by seq`,
+        [seen],
+      );
+      seen = found.at(-1)?.seq ?? seen;
+      return found.map((event) => event.text);
     },
     contents: () => readContents(profile, rows),
     close: drop,
@@ -65,10 +70,19 @@ export function household(value: string): RecordReference {
   return { recordType: 'group', type: 'HHID', value };
 }
 
-export function person(value: string, fields: Record<string, unknown> = {}, demographic: Record<string, unknown> = {}): Record<string, unknown> {
+export function person(
+  value: string,
+  fields: Record<string, unknown> = {},
+  demographic: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     '@type': 'Member',
-    demographic_info: { identifier: [{ identifier_type: 'UIN', identifier_value: value }], sex: 'female', birth_date: '1990-02-03', ...demographic },
+    demographic_info: {
+      identifier: [{ identifier_type: 'UIN', identifier_value: value }],
+      sex: 'female',
+      birth_date: '1990-02-03',
+      ...demographic,
+    },
     ...fields,
   };
 }

@@ -71,7 +71,9 @@ describe.skipIf(!isAvailable)('the social profile and the published schemas', ()
     const node = nodeAt(recordType, path);
     const fields = Object.keys((node?.items ?? node)?.properties ?? {});
     const extensions = readdirSync(join(DCI_SPEC_DIR ?? '', 'jsonld', 'extensions', 'social', 'v1', 'data'));
-    const extended = extensions.includes(`${published}.jsonld`) ? publishedFields('extensions', 'social', 'v1', 'data', `${published}.jsonld`) : [];
+    const extended = extensions.includes(`${published}.jsonld`)
+      ? publishedFields('extensions', 'social', 'v1', 'data', `${published}.jsonld`)
+      : [];
     expect(fields).toEqual(expect.arrayContaining([...publishedFields('core', 'v1', 'data', `${published}.jsonld`), ...extended]));
   });
 

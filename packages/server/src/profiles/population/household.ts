@@ -77,14 +77,36 @@ function makeInhabitants(random: Random, names: NameList, composition: Compositi
 }
 
 function makeAlone(random: Random, names: NameList): Inhabitant {
-  const age = random.weighted([[random.between(18, 34), 3], [random.between(35, 64), 3], [random.between(65, 92), 4]]);
-  return makePerson(random, names, random.chance(0.55) ? 'female' : 'male', age, 'SELF', random.pick(names.surnames), aloneStatus(random, age));
+  const age = random.weighted([
+    [random.between(18, 34), 3],
+    [random.between(35, 64), 3],
+    [random.between(65, 92), 4],
+  ]);
+  return makePerson(
+    random,
+    names,
+    random.chance(0.55) ? 'female' : 'male',
+    age,
+    'SELF',
+    random.pick(names.surnames),
+    aloneStatus(random, age),
+  );
 }
 
 function aloneStatus(random: Random, age: number): Inhabitant['maritalStatus'] {
   if (age < 25) return 'S';
-  if (age < 60) return random.weighted([['S', 5], ['D', 3], ['L', 1], ['W', 1]]);
-  return random.weighted([['S', 2], ['D', 1], ['W', 7]]);
+  if (age < 60)
+    return random.weighted([
+      ['S', 5],
+      ['D', 3],
+      ['L', 1],
+      ['W', 1],
+    ]);
+  return random.weighted([
+    ['S', 2],
+    ['D', 1],
+    ['W', 7],
+  ]);
 }
 
 function makeCouple(random: Random, names: NameList, headAge: number): Inhabitant[] {
@@ -93,7 +115,10 @@ function makeCouple(random: Random, names: NameList, headAge: number): Inhabitan
   const surname = random.pick(names.surnames);
   const head = makePerson(random, names, headSex, headAge, 'SELF', surname, 'M');
   const spouseSurname = names.marriedName ? surname : random.pick(names.surnames);
-  return [head, makePerson(random, names, headSex === 'male' ? 'female' : 'male', spouseAge, headSex === 'male' ? 'WIFE' : 'HUSB', spouseSurname, 'M')];
+  return [
+    head,
+    makePerson(random, names, headSex === 'male' ? 'female' : 'male', spouseAge, headSex === 'male' ? 'WIFE' : 'HUSB', spouseSurname, 'M'),
+  ];
 }
 
 function makeFamily(random: Random, names: NameList): Inhabitant[] {
@@ -104,7 +129,21 @@ function makeFamily(random: Random, names: NameList): Inhabitant[] {
 function makeOneParentFamily(random: Random, names: NameList): Inhabitant[] {
   const age = random.between(19, 60);
   const sex = random.chance(0.84) ? 'female' : 'male';
-  const status = random.weighted<Inhabitant['maritalStatus']>(age < 30 ? [['S', 5], ['L', 2], ['D', 2], ['W', 1]] : [['W', 5], ['D', 3], ['L', 1], ['S', 1]]);
+  const status = random.weighted<Inhabitant['maritalStatus']>(
+    age < 30
+      ? [
+          ['S', 5],
+          ['L', 2],
+          ['D', 2],
+          ['W', 1],
+        ]
+      : [
+          ['W', 5],
+          ['D', 3],
+          ['L', 1],
+          ['S', 1],
+        ],
+  );
   const parent = makePerson(random, names, sex, age, 'SELF', random.pick(names.surnames), status);
   return [parent, ...makeChildren(random, names, [parent])];
 }
@@ -113,9 +152,25 @@ function makeExtendedFamily(random: Random, names: NameList): Inhabitant[] {
   const couple = makeCouple(random, names, random.between(24, 55));
   const [head] = couple;
   if (head === undefined) return couple;
-  const grandmother = makePerson(random, names, 'female', head.age + random.between(18, 35), 'MTH', head.surname, random.chance(0.6) ? 'W' : 'M');
+  const grandmother = makePerson(
+    random,
+    names,
+    'female',
+    head.age + random.between(18, 35),
+    'MTH',
+    head.surname,
+    random.chance(0.6) ? 'W' : 'M',
+  );
   const grandfather = makePerson(random, names, 'male', grandmother.age + random.between(-2, 8), 'FTH', head.surname, 'M');
-  const sibling = makePerson(random, names, random.chance(0.5) ? 'female' : 'male', Math.max(15, head.age - random.between(1, 12)), 'SIB', head.surname, 'S');
+  const sibling = makePerson(
+    random,
+    names,
+    random.chance(0.5) ? 'female' : 'male',
+    Math.max(15, head.age - random.between(1, 12)),
+    'SIB',
+    head.surname,
+    'S',
+  );
   return [
     ...couple,
     ...makeChildren(random, names, couple),

@@ -46,12 +46,69 @@ interface RegionPlan {
 }
 
 const PLAN: readonly RegionPlan[] = [
-  { name: 'Capital', prosperity: 1.35, languages: [[ENGLISH, 6], [FRENCH, 2], [CHINESE, 1], [ARABIC, 1], [HINDI, 1]], districts: ['Marenda City', 'Port Alder', 'Saltmere', 'Westgate'] },
-  { name: 'Northern Highlands', prosperity: 0.7, languages: [[AMHARIC, 6], [ARABIC, 2], [ENGLISH, 1]], districts: ['Tarsa', 'Upper Kebel', 'Lower Kebel', 'Gishir', 'Dembel'] },
-  { name: 'Eastern Plains', prosperity: 0.9, languages: [[HINDI, 5], [BENGALI, 4], [ENGLISH, 1]], districts: ['Sonapar', 'Ratanpur', 'Khilna', 'Badamtal'] },
-  { name: 'Southern Coast', prosperity: 1.1, languages: [[SPANISH, 5], [ENGLISH, 3], [THAI, 2]], districts: ['Puerto Claro', 'Las Dunas', 'Cabo Verdín', 'Isla Larga'] },
-  { name: 'Western Steppe', prosperity: 0.8, languages: [[RUSSIAN, 5], [CHINESE, 2], [ENGLISH, 1]], districts: ['Stepnoye', 'Belaya Gora', 'Zarechny', 'Ozero'] },
-  { name: 'River Delta', prosperity: 0.95, languages: [[FRENCH, 4], [ARABIC, 3], [THAI, 2], [BENGALI, 1]], districts: ['Haut-Fleuve', 'Bas-Fleuve', 'Nahr', 'Les Îles', 'Marais'] },
+  {
+    name: 'Capital',
+    prosperity: 1.35,
+    languages: [
+      [ENGLISH, 6],
+      [FRENCH, 2],
+      [CHINESE, 1],
+      [ARABIC, 1],
+      [HINDI, 1],
+    ],
+    districts: ['Marenda City', 'Port Alder', 'Saltmere', 'Westgate'],
+  },
+  {
+    name: 'Northern Highlands',
+    prosperity: 0.7,
+    languages: [
+      [AMHARIC, 6],
+      [ARABIC, 2],
+      [ENGLISH, 1],
+    ],
+    districts: ['Tarsa', 'Upper Kebel', 'Lower Kebel', 'Gishir', 'Dembel'],
+  },
+  {
+    name: 'Eastern Plains',
+    prosperity: 0.9,
+    languages: [
+      [HINDI, 5],
+      [BENGALI, 4],
+      [ENGLISH, 1],
+    ],
+    districts: ['Sonapar', 'Ratanpur', 'Khilna', 'Badamtal'],
+  },
+  {
+    name: 'Southern Coast',
+    prosperity: 1.1,
+    languages: [
+      [SPANISH, 5],
+      [ENGLISH, 3],
+      [THAI, 2],
+    ],
+    districts: ['Puerto Claro', 'Las Dunas', 'Cabo Verdín', 'Isla Larga'],
+  },
+  {
+    name: 'Western Steppe',
+    prosperity: 0.8,
+    languages: [
+      [RUSSIAN, 5],
+      [CHINESE, 2],
+      [ENGLISH, 1],
+    ],
+    districts: ['Stepnoye', 'Belaya Gora', 'Zarechny', 'Ozero'],
+  },
+  {
+    name: 'River Delta',
+    prosperity: 0.95,
+    languages: [
+      [FRENCH, 4],
+      [ARABIC, 3],
+      [THAI, 2],
+      [BENGALI, 1],
+    ],
+    districts: ['Haut-Fleuve', 'Bas-Fleuve', 'Nahr', 'Les Îles', 'Marais'],
+  },
 ];
 
 const LOCALITY_KINDS = ['Town', 'Old Market', 'Riverside', 'Hillside', 'Crossroads', 'Newfields'];
@@ -61,7 +118,12 @@ function twoDigits(number: number): string {
 }
 
 export const LOCALITIES: readonly Locality[] = PLAN.flatMap((plan, regionIndex) => {
-  const region: Region = { code: `${COUNTRY.code}-${twoDigits(regionIndex + 1)}`, name: plan.name, languages: plan.languages, prosperity: plan.prosperity };
+  const region: Region = {
+    code: `${COUNTRY.code}-${twoDigits(regionIndex + 1)}`,
+    name: plan.name,
+    languages: plan.languages,
+    prosperity: plan.prosperity,
+  };
   return plan.districts.flatMap((name, districtIndex) => {
     const district: District = { code: `${region.code}${twoDigits(districtIndex + 1)}`, name, region };
     return Array.from({ length: LOCALITIES_PER_DISTRICT }, (_, index) => placeLocality(district, regionIndex, districtIndex, index));

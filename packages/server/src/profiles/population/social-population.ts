@@ -17,6 +17,11 @@ export interface PopulationOptions {
 
 type Json = Record<string, unknown>;
 
+interface Identifier {
+  readonly identifier_type: string;
+  readonly identifier_value: string;
+}
+
 const SHARE_WITHOUT_GROUP = 0.04;
 const SHARE_DECEASED = 0.1;
 const DAY_MS = 86_400_000;
@@ -42,7 +47,7 @@ interface Context {
 
 /** Someone with identifiers, ready to be referred to by others. */
 interface Registered extends Inhabitant {
-  readonly identifier: readonly Json[];
+  readonly identifier: readonly Identifier[];
   readonly name: Json;
   readonly birth: number;
 }
@@ -170,7 +175,7 @@ function writeRelation(head: Registered | undefined, person: Registered): Json {
   return { related_person: [{ relationship_type: person.relationship, related_member: related }] };
 }
 
-function identifier(type: string, value: string): Json {
+function identifier(type: string, value: string): Identifier {
   return { identifier_type: type, identifier_value: value };
 }
 
@@ -189,7 +194,7 @@ const STREETS = ['Main Road', 'Market Street', 'Mill Lane', 'School Road', 'Rive
 
 /** No country has the calling code 999, and nobody reads mail at example.org. */
 function writeContacts(random: Random, { age, identifier: [first] }: Registered): Json {
-  const number = String(first?.['identifier_value'] ?? '');
+  const number = first?.identifier_value ?? '';
   return {
     ...(age >= 14 && random.chance(0.65) && { phone_number: [`+999${String(random.between(10_000_000, 99_999_999))}`] }),
     ...(age >= 16 && random.chance(0.15) && { email: [`person.${number}@example.org`] }),
@@ -199,17 +204,47 @@ function writeContacts(random: Random, { age, identifier: [first] }: Registered)
 function writeDisability(random: Random, age: number): Json {
   if (!random.chance(age < 18 ? 0.025 : age < 60 ? 0.06 : 0.2)) return { is_disabled: false };
   const kind = random.pick(['VIS_SS', 'HEAR_SS', 'MOB_SS', 'COG_SS', 'SC_SS', 'COM_SS']);
-  return { is_disabled: true, disability_info: [{ disability_limitation_type: kind, functional_severity: random.weighted([['2', 3], ['3', 5], ['4', 2]]) }] };
+  return {
+    is_disabled: true,
+    disability_info: [
+      {
+        disability_limitation_type: kind,
+        functional_severity: random.weighted([
+          ['2', 3],
+          ['3', 5],
+          ['4', 2],
+        ]),
+      },
+    ],
+  };
 }
 
 function writeLivelihood(random: Random, age: number, score: number): Json {
   if (age < 6) return {};
-  const level = Math.min(random.weighted([[0, 1], [1, 5], [2, 4], [3, 4], [4, 1], [6, 2], [7, 1]]), highestEducation(age));
+  const level = Math.min(
+    random.weighted([
+      [0, 1],
+      [1, 5],
+      [2, 4],
+      [3, 4],
+      [4, 1],
+      [6, 2],
+      [7, 1],
+    ]),
+    highestEducation(age),
+  );
   if (age < 15) return { education_level: String(level) };
   const isWorking = random.chance(age < 25 ? 0.45 : age < 63 ? 0.75 : 0.2);
   return {
     education_level: String(level),
-    employment_status: isWorking ? random.weighted([['1', 2], ['4', 3], ['6', 4], ['8', 2]]) : '2',
+    employment_status: isWorking
+      ? random.weighted([
+          ['1', 2],
+          ['4', 3],
+          ['6', 4],
+          ['8', 2],
+        ])
+      : '2',
     ...(isWorking && { occupation: level > 4 ? random.pick(['1', '2', '3']) : random.pick(['4', '5', '6', '6', '7', '8', '9', '9']) }),
     income_level: String(Math.min(5, 1 + Math.floor(score / 20))),
   };
