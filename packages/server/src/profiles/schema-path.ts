@@ -14,6 +14,7 @@ export interface SchemaNode {
   readonly format?: string;
   readonly precision?: string;
   readonly maxLength?: number;
+  readonly maxItems?: number;
   readonly sensitivity?: Sensitivity;
   readonly synonyms?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import { CompiledQuery } from 'kysely';
 import type { Db } from '../store/database.ts';
-import type { RecordIdentifier } from './identifier.ts';
+import { identifierKey, type RecordIdentifier } from './identifier.ts';
 
 /** An identifier and the record type in which it is looked for. */
 export interface IdentifierProbe {
@@ -15,7 +15,7 @@ export interface IdentifierRow extends RecordIdentifier {
 }
 
 export function probeKey(probe: IdentifierProbe): string {
-  return `${probe.recordType} ${probe.type} ${probe.value}`;
+  return `${probe.recordType}\0${identifierKey(probe)}`;
 }
 
 /**

@@ -43,9 +43,9 @@ export function takeIdentifiers(
   return { identifiers: [...found.values()], problems };
 }
 
-/** What identifies an identifier within a registry's record type. */
+/** What identifies an identifier within a registry's record type. No type or value contains NUL. */
 export function identifierKey(identifier: { readonly type: string; readonly value: string }): string {
-  return `${identifier.type} ${identifier.value}`;
+  return `${identifier.type}\0${identifier.value}`;
 }
 
 /** Value at a dotted path of objects. */

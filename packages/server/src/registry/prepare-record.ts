@@ -145,6 +145,9 @@ function takeMembers(
   };
   const isComplete = Array.isArray(list);
   if (!isComplete && list !== undefined && list !== null) problems.push({ pointer: `${pointer}/${listProperty}`, text: 'is no list' });
+  const most = schemaNode(recordType.document).properties?.[listProperty]?.maxItems ?? Infinity;
+  if (isComplete && list.length > most)
+    return { own, problems: [{ pointer: `${pointer}/${listProperty}`, text: `has more than ${most} members` }] };
   const entries = isComplete ? list.flatMap((value, index) => read(value, `${pointer}/${listProperty}/${index}`)) : [];
   problems.push(...checkDifferent(entries));
   const [headEntry] = isEmpty(head) ? [] : read(head, `${pointer}/${headProperty}`);
