@@ -141,6 +141,11 @@ describe('what is refused', () => {
       '/member_list/0/@type is no person, which was asked for',
     ],
     [
+      'too many members',
+      { '@type': 'Group', group_identifier: [uin], member_list: Array.from({ length: 1_001 }, () => ({})) },
+      '/member_list has more than 1000 members',
+    ],
+    [
       'a head that is bad',
       { '@type': 'Group', group_identifier: [uin], group_head_info: person({ sex: 1 }) },
       '/group_head_info/demographic_info/sex is not one of the codes male, female, other, unknown',
