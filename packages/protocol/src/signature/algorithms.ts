@@ -1,4 +1,5 @@
 import { constants, type KeyObject, sign, verify } from 'node:crypto';
+import { derToP1363, p1363ToDer } from './ecdsa-encoding.ts';
 
 /**
  * The signature algorithms of messages: EdDSA (Ed25519), ES256, RS256 and PS256, under all names they go by. There is no
@@ -37,7 +38,7 @@ export function signBytes(algorithm: SignatureAlgorithm, key: KeyObject, content
     case 'EdDSA':
       return sign(null, content, key);
     case 'ES256':
-      return sign('sha256', content, { key, dsaEncoding: 'ieee-p1363' });
+      return derToP1363(sign('sha256', content, key));
     case 'RS256':
       return sign('sha256', content, key);
     case 'PS256':
@@ -51,7 +52,7 @@ export function verifyBytes(algorithm: SignatureAlgorithm, key: KeyObject, conte
     case 'EdDSA':
       return verify(null, content, key, signature);
     case 'ES256':
-      return verify('sha256', content, { key, dsaEncoding: signature.length === P1363_LENGTH ? 'ieee-p1363' : 'der' }, signature);
+      return verify('sha256', content, key, signature.length === P1363_LENGTH ? p1363ToDer(signature) : signature);
     case 'RS256':
       return verify('sha256', content, key, signature);
     case 'PS256':

@@ -1,6 +1,6 @@
 import { DciError } from '@dci/protocol';
 import { compileMembers, compilePage, compileSearch } from './compile.ts';
-import { compileLookUp, compileLookUps, findMemberType, isLookUp, lookUpKey, type LookUpPlan } from './look-up.ts';
+import { findMemberType, isLookUp, type LookUpPlan } from './look-up.ts';
 import type { FoundMember, FoundRecord, SearchPlan, SearchResult } from './plan.ts';
 import type { Reader, Row } from './reader.ts';
 import { tooManyRefusal } from './refusal.ts';
@@ -13,45 +13,22 @@ const SIDE_BY_SIDE = 3;
 /** The records of a plan, or a `DciError` when there are too many or it takes too long to find them. */
 export async function executeSearch(reader: Reader, plan: SearchPlan): Promise<SearchResult> {
   if (!isLookUp(plan)) return readPage(reader, plan);
-  return finishLookUp(reader, plan, await reader.lookUp(compileLookUp(plan)));
+  return finishLookUp(reader, plan, await reader.lookUps.find(plan));
 }
 
-/** The results of the plans of one message, each in its place; identifier look-ups go together in one statement. */
+/** The results of the plans of one message, each in its place. */
 export async function executeSearches(reader: Reader, plans: readonly SearchPlan[]): Promise<(SearchResult | DciError)[]> {
   const results = new Map<SearchPlan, SearchResult | DciError>();
-  const lookUps = Map.groupBy(plans.filter(isLookUp), lookUpKey);
-  const others = plans.filter((plan) => !isLookUp(plan));
-  const settle = async (plan: SearchPlan, work: () => Promise<SearchResult>): Promise<void> => {
-    results.set(plan, await work().catch(keepRefusal));
+  const settle = async (plan: SearchPlan): Promise<void> => {
+    results.set(plan, await executeSearch(reader, plan).catch(keepRefusal));
   };
-  await Promise.all([
-    ...[...lookUps.values()].map((group) => lookUpTogether(reader, group, settle)),
-    inTurns(others, (plan) => settle(plan, () => executeSearch(reader, plan))),
-  ]);
+  const [lookUps, others] = [plans.filter(isLookUp), plans.filter((plan) => !isLookUp(plan))];
+  await Promise.all([...lookUps.map(settle), inTurns(others, settle)]);
   return plans.map((plan) => {
     const result = results.get(plan);
     if (result === undefined) throw new Error('a plan was not executed');
     return result;
   });
-}
-
-type Settle = (plan: SearchPlan, work: () => Promise<SearchResult>) => Promise<void>;
-
-async function lookUpTogether(reader: Reader, plans: readonly LookUpPlan[], settle: Settle): Promise<void> {
-  const [first, ...others] = plans;
-  if (first === undefined) return;
-  if (others.length === 0) return settle(first, () => executeSearch(reader, first));
-  const rows = reader.lookUp(compileLookUps([first, ...others])).then((found) => Map.groupBy(found, ([place]) => place));
-  await inTurns([...plans.entries()], ([index, plan]) =>
-    settle(plan, async () => {
-      const found = (await rows).get(String(index + 1)) ?? [];
-      return finishLookUp(
-        reader,
-        plan,
-        found.map(([, ...row]) => row),
-      );
-    }),
-  );
 }
 
 function keepRefusal(error: unknown): DciError {

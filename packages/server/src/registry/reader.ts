@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Database } from '../store/database.ts';
+import { gatherLookUps, type LookUps } from './gather-look-ups.ts';
 import type { CompiledQuery } from './plan.ts';
 import { tooManyRefusal } from './refusal.ts';
 
@@ -12,6 +13,8 @@ import { tooManyRefusal } from './refusal.ts';
 export interface Reader {
   /** A short statement that finds its rows by index. */
   lookUp(query: CompiledQuery): Promise<readonly Row[]>;
+  /** Identifier look-ups of all messages. */
+  readonly lookUps: LookUps;
   /** Any other. */
   read(query: CompiledQuery): Promise<readonly Row[]>;
   close(): Promise<void>;
@@ -36,8 +39,10 @@ export function openReader(database: Database, { statementTimeoutMs }: ReaderOpt
   // An idle connection that the server ends is replaced by the next search.
   pool.on('error', () => undefined);
   const pipeline = new Pipeline({ ...connection, pipeline: true });
+  const lookUp = (query: CompiledQuery): Promise<readonly Row[]> => refuseWhenCancelled(pipeline.query(query));
   return {
-    lookUp: (query) => refuseWhenCancelled(pipeline.query(query)),
+    lookUp,
+    lookUps: gatherLookUps(lookUp),
     read: (query) => refuseWhenCancelled(queryPool(pool, query)),
     close: async () => {
       await Promise.all([pool.end(), pipeline.close()]);

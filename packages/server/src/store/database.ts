@@ -23,7 +23,16 @@ export function openDatabase(connection: pg.ClientConfig, options: { poolSize?: 
   // A connection that the server ends while idle is taken out of the pool; the next query opens another.
   pool.on('error', () => undefined);
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  return { db, pool, connection: settings, close: () => db.destroy() };
+  return {
+    db,
+    pool,
+    connection: settings,
+    async close() {
+      await db.destroy();
+      // Kysely ends the pool only if it has used it.
+      if (!pool.ended) await pool.end();
+    },
+  };
 }
 
 // Connection lost or refused, server starting or shutting down, too many connections (PostgreSQL appendix A, class 08, 57P, 53300).

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DciError, normaliseLeniently, parseSearchRequest, readJson } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gatherLookUps } from '../../src/registry/gather-look-ups.ts';
 import { executeSearches } from '../../src/registry/execute.ts';
 import { expression, identifier, openSearchFixture, type SearchFixture } from './search-fixture.ts';
 import { makePopulation, type Person } from './social-population.ts';
@@ -89,13 +90,11 @@ describe('an identifier search', () => {
 describe('a batch', () => {
   it('answers each plan in its place, identifiers of a record type in one statement', async () => {
     const statements: string[] = [];
-    const reader = {
-      ...fixture.reader,
-      lookUp: (query: Parameters<typeof fixture.reader.lookUp>[0]) => {
-        statements.push(query.name ?? '');
-        return fixture.reader.lookUp(query);
-      },
-    };
+    const lookUps = gatherLookUps((query) => {
+      statements.push(query.name ?? '');
+      return fixture.reader.lookUp(query);
+    });
+    const reader = { ...fixture.reader, lookUps };
     const wanted = [...uinHolders.slice(0, 20).map(({ uin }) => uin), 'nobody', anna.uin];
     const plans = [
       ...wanted.map((uin) => fixture.plan(identifier('UIN', uin))),
