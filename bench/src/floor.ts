@@ -4,9 +4,9 @@ import pg from 'pg';
 import { serveOrders } from './child.ts';
 
 /**
- * The floor: the least that any server in Node could do for an identifier search, as a process of its own. `node:http`,
- * the server's own look-up statements over the server's own tables, the records in a JSON body. It takes the same
- * messages and believes every word: no token, no schema, no signature, no disclosure, no audit.
+ * The floor: bare `node:http` and bare `pg`, as a process of its own. The server's own look-up statements over the
+ * server's own tables, the records in a JSON body. It takes the same messages and believes every word: no token, no
+ * schema, no signature, no disclosure, no audit.
  */
 
 export interface FloorOrder {
@@ -34,22 +34,18 @@ interface SearchMessage {
 
 type Row = readonly (string | null)[];
 
-// As the server's reader does it: so many connections, pipelined, columns as text.
-const CLIENTS = 2;
+// Plain `pg`: a pool, named statements, columns as text.
+const POOL_SIZE = 10;
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text };
 const LIMIT = 21;
 // Divides the stored text of a member into what is before, of and after the person in it.
 const CUT_MARK = '\u0001';
 
 async function serveFloor({ connection, lookUp, lookUps }: FloorOrder): Promise<FloorReady> {
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => openClient(connection)));
-  let turn = 0;
+  const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
 
   async function read(statement: Statement, values: unknown[]): Promise<Row[]> {
-    turn = (turn + 1) % CLIENTS;
-    const { rows } = (await clients[turn]?.query<(string | null)[]>({ ...statement, values, types: AS_TEXT, rowMode: 'array' })) ?? {
-      rows: [],
-    };
+    const { rows } = await pool.query<(string | null)[]>({ ...statement, values, types: AS_TEXT, rowMode: 'array' });
     return rows;
   }
 
@@ -71,12 +67,6 @@ async function serveFloor({ connection, lookUp, lookUps }: FloorOrder): Promise<
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { port: (server.address() as AddressInfo).port };
-}
-
-async function openClient(connection: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({ ...connection, pipeline: true });
-  await client.connect();
-  return client;
 }
 
 function readMessage(body: string): SearchMessage {

@@ -27,4 +27,4 @@ export * from './verified-message.ts';
 export { DIGEST_FORMS, type DigestForm } from './signature/digest.ts';
 export { findAlgorithm, type SignatureAlgorithm } from './signature/algorithms.ts';
 export { keyIdOf, type ParsedSignature, type SignatureDialect } from './signature/parsed-signature.ts';
-export { parseDciSignature, type SignatureTerms, signContent } from './signature/dci-signature.ts';
+export { parseDciSignature, type SignatureTerms, signContent, signContentInBackground } from './signature/dci-signature.ts';

@@ -1,10 +1,11 @@
 import { DciError } from './dci-error.ts';
 import type { CallbackEnvelope, Envelope } from './envelope.ts';
 import type { JsonText } from './json-text.ts';
-import { findSignedForm, parseDciSignature } from './signature/dci-signature.ts';
+import { parseDciSignature, searchSignedForm } from './signature/dci-signature.ts';
 import type { DigestForm } from './signature/digest.ts';
 import type { VerificationKey } from './signature/keys.ts';
-import { assertInTime, invalidSignature, keyIdOf, type ParsedSignature, type SignatureDialect } from './signature/parsed-signature.ts';
+import { assertInTime, invalidSignature, keyIdOf, type ParsedSignature, type SignatureDialect, type SignatureSearch } from './signature/parsed-signature.ts';
+import { runSearch, runSearchInBackground } from './signature/run-search.ts';
 
 /**
  * From an envelope to a message whose sender is known. Only `verifyMessage` makes a `VerifiedMessage`; whatever takes one
@@ -73,10 +74,24 @@ export interface Verification<E extends AnyEnvelope = Envelope> {
  * });
  */
 export function verifyMessage<E extends AnyEnvelope>(verification: Verification<E>): VerifiedMessage<E> {
+  return runSearch(searchSignature(verification));
+}
+
+/**
+ * `verifyMessage` with the asymmetric work on a thread of the pool: for servers, whose one thread has other things to do.
+ *
+ * @example
+ * const message = await verifyMessageInBackground({ received, envelope, policy: 'required', findKey, now });
+ */
+export function verifyMessageInBackground<E extends AnyEnvelope>(verification: Verification<E>): Promise<VerifiedMessage<E>> {
+  return runSearchInBackground(searchSignature(verification));
+}
+
+function* searchSignature<E extends AnyEnvelope>(verification: Verification<E>): SignatureSearch<VerifiedMessage<E>> {
   const { received, envelope, policy } = verification;
   assertSameMessage(received, envelope);
   const signature = receivedSignature(received);
-  const signedBy = isUnsigned(signature) ? acceptUnsigned(policy) : verifySignature(signature, verification);
+  const signedBy = isUnsigned(signature) ? acceptUnsigned(policy) : yield* verifySignature(signature, verification);
   return { header: envelope.header, message: envelope.message, signedBy } as VerifiedMessage<E>;
 }
 
@@ -114,12 +129,12 @@ function acceptUnsigned(policy: SignaturePolicy): undefined {
 }
 
 /** Cheap checks first; the asymmetric verification comes last. */
-function verifySignature(text: string, verification: Verification<AnyEnvelope>): AcceptedSignature {
+function* verifySignature(text: string, verification: Verification<AnyEnvelope>): SignatureSearch<AcceptedSignature> {
   const { received, envelope, now, preferredForm } = verification;
   const parsed = parseDciSignature(text);
   const key = findSigner(parsed, envelope.header.sender_id, verification.findKey);
   assertInTime(parsed, now);
-  const form = findSignedForm(parsed, key, received, preferredForm);
+  const form = yield* searchSignedForm(parsed, key, received, preferredForm);
   if (form === undefined) throw invalidSignature('it does not fit header and message as they were received, by the key it names');
   return { kid: key.kid, dialect: parsed.dialect, form, expires: parsed.expires };
 }

@@ -1,4 +1,5 @@
-import { constants, type KeyObject, sign, verify } from 'node:crypto';
+import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto';
+import { promisify } from 'node:util';
 import { derToP1363, p1363ToDer } from './ecdsa-encoding.ts';
 
 /**
@@ -34,31 +35,51 @@ const P1363_LENGTH = 64;
 
 /** Signs with a private key of that algorithm. */
 export function signBytes(algorithm: SignatureAlgorithm, key: KeyObject, content: Uint8Array): Buffer {
-  switch (algorithm) {
-    case 'EdDSA':
-      return sign(null, content, key);
-    case 'ES256':
-      return derToP1363(sign('sha256', content, key));
-    case 'RS256':
-      return sign('sha256', content, key);
-    case 'PS256':
-      return sign('sha256', content, { key, ...PSS });
-  }
+  return writtenForm(algorithm, sign(digestOf(algorithm), content, keyInput(algorithm, key)));
+}
+
+/** The same on a thread of the pool. */
+export async function signBytesInBackground(algorithm: SignatureAlgorithm, key: KeyObject, content: Uint8Array): Promise<Buffer> {
+  return writtenForm(algorithm, await signInPool(digestOf(algorithm), content, keyInput(algorithm, key)));
+}
+
+/** What a signature is checked against. */
+export interface SignatureCheck {
+  readonly algorithm: SignatureAlgorithm;
+  readonly key: KeyObject;
+  readonly content: Uint8Array;
+  readonly signature: Uint8Array;
 }
 
 /** Whether the signature is one over the content by the private half of the key; an ES256 signature may be DER or P1363. */
-export function verifyBytes(algorithm: SignatureAlgorithm, key: KeyObject, content: Uint8Array, signature: Uint8Array): boolean {
-  switch (algorithm) {
-    case 'EdDSA':
-      return verify(null, content, key, signature);
-    case 'ES256':
-      return verify('sha256', content, key, signature.length === P1363_LENGTH ? p1363ToDer(signature) : signature);
-    case 'RS256':
-      return verify('sha256', content, key, signature);
-    case 'PS256':
-      return verify('sha256', content, { key, ...PSS }, signature);
-  }
+export function verifyBytes({ algorithm, key, content, signature }: SignatureCheck): boolean {
+  return verify(digestOf(algorithm), content, keyInput(algorithm, key), readForm(algorithm, signature));
 }
+
+/** The same on a thread of the pool. */
+export function verifyBytesInBackground({ algorithm, key, content, signature }: SignatureCheck): Promise<boolean> {
+  return verifyInPool(digestOf(algorithm), content, keyInput(algorithm, key), readForm(algorithm, signature));
+}
+
+function digestOf(algorithm: SignatureAlgorithm): 'sha256' | null {
+  return algorithm === 'EdDSA' ? null : 'sha256';
+}
+
+// A bare key, but where it must be said how it is used: node looks long into anything else.
+function keyInput(algorithm: SignatureAlgorithm, key: KeyObject): KeyObject | SignKeyObjectInput {
+  return algorithm === 'PS256' ? { key, ...PSS } : key;
+}
+
+function writtenForm(algorithm: SignatureAlgorithm, signature: Buffer): Buffer {
+  return algorithm === 'ES256' ? derToP1363(signature) : signature;
+}
+
+function readForm(algorithm: SignatureAlgorithm, signature: Uint8Array): Uint8Array {
+  return algorithm === 'ES256' && signature.length === P1363_LENGTH ? p1363ToDer(signature) : signature;
+}
+
+const signInPool = promisify<'sha256' | null, Uint8Array, KeyObject | SignKeyObjectInput, Buffer>(sign);
+const verifyInPool = promisify<'sha256' | null, Uint8Array, KeyObject | SignKeyObjectInput, Uint8Array, boolean>(verify);
 
 // RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as the hash.
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } as const;

@@ -5,10 +5,11 @@ import { canonicalJson, sortedAsciiJson, sortedJson } from '../canonical.ts';
 import { DciError } from '../dci-error.ts';
 import { type JsonText, readJson } from '../json-text.ts';
 import { verifyBytes } from './algorithms.ts';
-import { findSignedForm, parseDciSignature, signContent } from './dci-signature.ts';
+import { parseDciSignature, searchSignedForm, signContent, signContentInBackground } from './dci-signature.ts';
 import { DIGEST_FORMS, type DigestForm } from './digest.ts';
 import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk, type SigningKey } from './keys.ts';
 import { keyIdOf } from './parsed-signature.ts';
+import { runSearch, runSearchInBackground } from './run-search.ts';
 
 const PARTS = {
   namespace: '"dci"',
@@ -148,7 +149,7 @@ const RECEIVED_TEXT = JSON.stringify({ signature: '', message: MESSAGE, header: 
 const RECEIVED = readJson(RECEIVED_TEXT);
 
 function formOf(content: string, received: JsonText = RECEIVED, preferred?: DigestForm, key: SigningKey = KEY): DigestForm | undefined {
-  return findSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, preferred);
+  return runSearch(searchSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, preferred));
 }
 
 describe('findSignedForm', () => {
@@ -214,7 +215,7 @@ describe('findSignedForm', () => {
       const signingString = `(created): 1700000000\n(expires): 1700000300\ndigest: ${line}`;
       const signature = sign('sha256', Buffer.from(signingString), KEY.key).toString('base64');
       const text = `namespace="dci", kidId="spmis|${KEY.kid}|es256", algorithm="es256", created="1700000000", expires="1700000300", headers="(created) (expires) digest", signature="${signature}"`;
-      return findSignedForm(parseDciSignature(text), importPublicKey(publicJwk(KEY)), RECEIVED, undefined);
+      return runSearch(searchSignedForm(parseDciSignature(text), importPublicKey(publicJwk(KEY)), RECEIVED, undefined));
     });
     expect(forms).toEqual(['sorted', 'sorted', undefined]);
   });
@@ -242,7 +243,7 @@ describe('signContent', () => {
     const { signature } = parseDciSignature(signContent('content', KEY, TERMS));
     const digest = createHash('sha256').update('content').digest('base64');
     const lines = `(created): 1700000000\n(expires): 1700000300\ndigest: ${digest}`;
-    expect(verifyBytes('ES256', importPublicKey(publicJwk(KEY)).key, Buffer.from(lines), signature)).toBe(true);
+    expect(verifyBytes({ algorithm: 'ES256', key: importPublicKey(publicJwk(KEY)).key, content: Buffer.from(lines), signature })).toBe(true);
     expect(signature).toHaveLength(64);
   });
 
@@ -254,5 +255,18 @@ describe('signContent', () => {
     ['an end before the beginning', { ...TERMS, expires: TERMS.created }, KEY],
   ])('refuses to sign with %s', (_name, terms, key) => {
     expect(() => signContent('{}', key, terms)).toThrow(Error);
+  });
+});
+
+describe('signing in the background', () => {
+  it('writes what signing here and now writes, by every algorithm', async () => {
+    for (const key of [KEY, generateSigningKey('EdDSA')]) {
+      const content = canonicalJson(RECEIVED.value);
+      const text = await signContentInBackground(content, key, TERMS);
+      const parsed = parseDciSignature(text);
+      expect(await runSearchInBackground(searchSignedForm(parsed, importPublicKey(publicJwk(key)), RECEIVED, undefined))).toBe('jcs');
+      expect(text.replace(/signature="[^"]*"$/, '')).toBe(signContent(content, key, TERMS).replace(/signature="[^"]*"$/, ''));
+    }
+    await expect(signContentInBackground('{}', KEY, { ...TERMS, senderId: 'a"b' })).rejects.toThrow('cannot be signed with');
   });
 });

@@ -1,8 +1,8 @@
 import type { JsonText } from '../json-text.ts';
-import { findAlgorithm, type SignatureAlgorithm, signBytes, verifyBytes } from './algorithms.ts';
+import { findAlgorithm, type SignatureAlgorithm, type SignatureCheck, signBytes, signBytesInBackground } from './algorithms.ts';
 import { type DigestCandidate, type DigestForm, digestCandidates, digestText } from './digest.ts';
 import type { SigningKey, VerificationKey } from './keys.ts';
-import { invalidSignature, type ParsedSignature } from './parsed-signature.ts';
+import { invalidSignature, type ParsedSignature, type SignatureSearch } from './parsed-signature.ts';
 
 /**
  * The dialect `dci`, the standard's own: named parameters, signed over three lines that hold the two times and a digest of
@@ -107,25 +107,27 @@ function readBase64(text: string): Uint8Array {
 }
 
 /**
- * Verifies a signature of the dialect `dci` over a message as it was received, and says in which form its content was
- * serialised; `undefined` when it is not a signature by that key over that message.
+ * Finds out whether a signature of the dialect `dci` fits a message as it was received, and in which form its content was
+ * serialised: yields what is to be checked, is told the outcome, returns the form, or `undefined` when it is not a
+ * signature by that key over that message.
  */
-export function findSignedForm(
+export function* searchSignedForm(
   parsed: ParsedSignature,
   key: VerificationKey,
   received: JsonText,
   preferred: DigestForm | undefined,
-): DigestForm | undefined {
+): SignatureSearch<DigestForm | undefined> {
   const tried: DigestCandidate[] = [];
   for (const candidate of digestCandidates(received, preferred)) {
-    if (signs(parsed, key, candidate.digest)) return candidate.form;
+    if (yield checkOf(parsed, key, candidate.digest)) return candidate.form;
     tried.push(candidate);
   }
-  return tried.find(({ digest }) => signs(parsed, key, `SHA-256=${digest}`))?.form;
+  for (const { form, digest } of tried) if (yield checkOf(parsed, key, `SHA-256=${digest}`)) return form;
+  return undefined;
 }
 
-function signs({ created, expires, signature }: ParsedSignature, { algorithm, key }: VerificationKey, digest: string): boolean {
-  return verifyBytes(algorithm, key, signingString(created, expires, digest), signature);
+function checkOf({ created, expires, signature }: ParsedSignature, { algorithm, key }: VerificationKey, digest: string): SignatureCheck {
+  return { algorithm, key, content: signingString(created, expires, digest), signature };
 }
 
 function signingString(created: number, expires: number, digest: string): Buffer {
@@ -153,11 +155,27 @@ export interface SignatureTerms {
  */
 export function signContent(content: string, key: SigningKey, { senderId, created, expires }: SignatureTerms): string {
   assertWritable(senderId, key.kid, created, expires);
-  const signature = signBytes(key.algorithm, key.key, signingString(created, expires, digestText(content))).toString('base64');
+  const signature = signBytes(key.algorithm, key.key, signingString(created, expires, digestText(content)));
+  return writeSignature(key, { senderId, created, expires }, signature);
+}
+
+/**
+ * `signContent` on a thread of the pool: for servers, whose one thread has other things to do.
+ *
+ * @example
+ * const signature = await signContentInBackground(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
+ */
+export async function signContentInBackground(content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
+  const { senderId, created, expires } = terms;
+  assertWritable(senderId, key.kid, created, expires);
+  return writeSignature(key, terms, await signBytesInBackground(key.algorithm, key.key, signingString(created, expires, digestText(content))));
+}
+
+function writeSignature(key: SigningKey, { senderId, created, expires }: SignatureTerms, signature: Buffer): string {
   const algorithm = WRITTEN_NAMES[key.algorithm];
   return (
     `Signature: namespace="dci", kidId="${senderId}|${key.kid}|${algorithm}", algorithm="${algorithm}", ` +
-    `created="${created}", expires="${expires}", headers="${SIGNED_PARTS}", signature="${signature}"`
+    `created="${created}", expires="${expires}", headers="${SIGNED_PARTS}", signature="${signature.toString('base64')}"`
   );
 }
 

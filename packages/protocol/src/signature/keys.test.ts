@@ -165,19 +165,19 @@ describe('signBytes and verifyBytes', () => {
 
   it.each(pairs)('agree on %s, and on nothing else', (algorithm, { privateKey, publicKey }) => {
     const signature = signBytes(algorithm, privateKey, content);
-    expect(verifyBytes(algorithm, publicKey, content, signature)).toBe(true);
-    expect(verifyBytes(algorithm, publicKey, Buffer.from('other'), signature)).toBe(false);
+    expect(verifyBytes({ algorithm, key: publicKey, content, signature })).toBe(true);
+    expect(verifyBytes({ algorithm, key: publicKey, content: Buffer.from('other'), signature })).toBe(false);
     for (let bit = 0; bit < signature.length * 8; bit += 7) {
       const damaged = Buffer.from(signature);
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(verifyBytes(algorithm, publicKey, content, damaged)).toBe(false);
+      expect(verifyBytes({ algorithm, key: publicKey, content, signature: damaged })).toBe(false);
     }
     for (const length of [0, 1, 63, 64, 65, 255, 300])
-      expect(verifyBytes(algorithm, publicKey, content, Buffer.alloc(length, 0x30))).toBe(false);
+      expect(verifyBytes({ algorithm, key: publicKey, content, signature: Buffer.alloc(length, 0x30) })).toBe(false);
   });
 
   it('tell RS256 and PS256 apart', () => {
-    expect(verifyBytes('PS256', rsa.publicKey, content, signBytes('RS256', rsa.privateKey, content))).toBe(false);
-    expect(verifyBytes('RS256', rsa.publicKey, content, signBytes('PS256', rsa.privateKey, content))).toBe(false);
+    expect(verifyBytes({ algorithm: 'PS256', key: rsa.publicKey, content, signature: signBytes('RS256', rsa.privateKey, content) })).toBe(false);
+    expect(verifyBytes({ algorithm: 'RS256', key: rsa.publicKey, content, signature: signBytes('PS256', rsa.privateKey, content) })).toBe(false);
   });
 });

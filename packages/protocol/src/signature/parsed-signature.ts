@@ -1,5 +1,5 @@
 import { DciError } from '../dci-error.ts';
-import type { SignatureAlgorithm } from './algorithms.ts';
+import type { SignatureAlgorithm, SignatureCheck } from './algorithms.ts';
 
 /** The ways in which a signature is written into a message. */
 export type SignatureDialect = 'dci';
@@ -50,3 +50,6 @@ export function assertInTime({ created, expires }: ParsedSignature, now: number)
   if (expires - created > LONGEST_LIFE_SECONDS) throw invalidSignature('it is made to last longer than 24 hours');
   if (!(expires > now)) throw invalidSignature(`it has expired; our time is ${now}`);
 }
+
+/** A search that asks for one asymmetric verification after another, wherever they are carried out. */
+export type SignatureSearch<T> = Generator<SignatureCheck, T, boolean>;

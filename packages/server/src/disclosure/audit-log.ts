@@ -27,7 +27,7 @@ export class WithheldError extends Error {
  */
 export interface AuditLog {
   /** Runs `write` while the row is being committed and lets its text go once it is. Throws a `WithheldError` instead, or the database's error. */
-  release(entry: AuditEntry, write: () => string): Promise<Released>;
+  release(entry: AuditEntry, write: () => Promise<string>): Promise<Released>;
   /** Waits for the rows that were handed in. */
   close(): Promise<void>;
 }
@@ -94,16 +94,11 @@ export function openAuditLog(pool: Pool): AuditLog {
 
   return {
     async release(entry, write) {
-      const committed = commit(entry);
-      let text: string;
-      try {
-        text = write();
-      } catch (error) {
-        await committed.catch(() => undefined);
-        throw error;
-      }
-      const verdict = await committed;
-      if (verdict !== 'written') throw new WithheldError(verdict);
+      const [committed, written] = await Promise.allSettled([commit(entry), write()]);
+      if (committed.status === 'rejected') throw committed.reason;
+      if (committed.value !== 'written') throw new WithheldError(committed.value);
+      if (written.status === 'rejected') throw written.reason;
+      const text = written.value;
       return { text } as Released;
     },
     async close() {

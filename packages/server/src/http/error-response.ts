@@ -100,7 +100,7 @@ export interface RefusalForm {
   readonly receiverId: string | undefined;
 }
 
-export function sendRefusal(reply: FastifyReply, refusal: Refusal, form: RefusalForm): FastifyReply {
+export async function sendRefusal(reply: FastifyReply, refusal: Refusal, form: RefusalForm): Promise<FastifyReply> {
   const place = refusal.pointer === undefined || refusal.pointer === '' ? '' : ` (at ${refusal.pointer})`;
   const message = `${refusal.message}${place}`;
   const errors = [
@@ -109,11 +109,11 @@ export function sendRefusal(reply: FastifyReply, refusal: Refusal, form: Refusal
   const error = { code: refusal.code, message: message.slice(0, 999) };
   for (const [name, value] of Object.entries(refusal.headers)) if (!reply.hasHeader(name)) reply.header(name, value);
   const enveloped = form.sync && ![401, 403, 500].includes(refusal.status);
-  const body = enveloped ? writeEnveloped(form, errors, error) : writeAcknowledged(form, errors, error);
+  const body = enveloped ? await writeEnveloped(form, errors, error) : writeAcknowledged(form, errors, error);
   return reply.code(refusal.status).type('application/json; charset=utf-8').send(body);
 }
 
-function writeEnveloped(form: RefusalForm, errors: readonly object[], error: { code: string; message: string }): string {
+function writeEnveloped(form: RefusalForm, errors: readonly object[], error: { code: string; message: string }): Promise<string> {
   return form.answers.writeRefusal(
     {
       action: form.action,

@@ -96,13 +96,13 @@ export function createSearchService(parts: SearchServiceParts): SearchService {
     async answer(sender, mounted, bytes) {
       let message: VerifiedMessage | undefined;
       try {
-        message = receiveMessage(reception, sender, bytes);
+        message = await receiveMessage(reception, sender, bytes);
         return await answerMessage(sender, mounted, message);
       } catch (error) {
         const fault = asFault(error);
         if (fault === undefined) throw error;
         if (message !== undefined && fault.code.startsWith('rjct.')) return await refuseHeader(sender, message, fault);
-        await audit.release(describeRefusal(sender, fault, message), () => '');
+        await audit.release(describeRefusal(sender, fault, message), async () => '');
         throw fault;
       }
     },
@@ -216,7 +216,7 @@ function writeAnswer(
   request: SearchRequest,
   correlationId: string,
   outcomes: readonly Outcome[],
-): string {
+): Promise<string> {
   const timestamp = new Date(parts.reception.now()).toISOString();
   const messageText = writeSearchResponse({
     transaction_id: request.transaction_id,

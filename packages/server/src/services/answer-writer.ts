@@ -3,7 +3,7 @@ import {
   type HeaderReasonCode,
   type RequestStatus,
   type SigningKey,
-  signContent,
+  signContentInBackground,
   signedContent,
   writeCallbackHeader,
   type WrittenCallbackHeader,
@@ -24,9 +24,9 @@ export interface AnswerHeader {
 /** Writes what this server sends: every envelope is signed by the active key, or it is not written. */
 export interface AnswerWriter {
   /** `messageText`: canonical JSON; absent where the header says it all. */
-  write(header: AnswerHeader, messageText?: string): string;
+  write(header: AnswerHeader, messageText?: string): Promise<string>;
   /** A signed header with a refusal beside it, the form of refusals on the sync paths. */
-  writeRefusal(header: AnswerHeader, refusal: { readonly errors: readonly object[]; readonly error: object }): string;
+  writeRefusal(header: AnswerHeader, refusal: { readonly errors: readonly object[]; readonly error: object }): Promise<string>;
 }
 
 export interface AnswerWriterParts {
@@ -56,19 +56,19 @@ export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterPar
     return writeCallbackHeader(wire);
   }
 
-  function sign(content: string): string {
+  function sign(content: string): Promise<string> {
     const created = Math.floor(now() / 1000);
-    return signContent(content, activeKey(), { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS });
+    return signContentInBackground(content, activeKey(), { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS });
   }
 
   return {
-    write(header, messageText) {
+    async write(header, messageText) {
       const text = headerText(header);
-      return writeSignedEnvelope({ headerText: text, messageText, signature: sign(signedContent(text, messageText)) });
+      return writeSignedEnvelope({ headerText: text, messageText, signature: await sign(signedContent(text, messageText)) });
     },
-    writeRefusal(header, refusal) {
+    async writeRefusal(header, refusal) {
       const text = headerText(header);
-      const signature = JSON.stringify(sign(signedContent(text)));
+      const signature = JSON.stringify(await sign(signedContent(text)));
       return `{"error":${JSON.stringify(refusal.error)},"errors":${JSON.stringify(refusal.errors)},"header":${text},"signature":${signature}}`;
     },
   };

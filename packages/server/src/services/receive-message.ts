@@ -8,7 +8,7 @@ import {
   readJson,
   timestampMillis,
   type VerifiedMessage,
-  verifyMessage,
+  verifyMessageInBackground,
 } from '@dci/protocol';
 import type { Partner } from '../store/partners.ts';
 
@@ -41,12 +41,12 @@ const SPOKEN_VERSION = '1.0.0';
 const REPEATED_IN_LENIENT_MODE: ReadonlySet<string> = new Set(['condition']);
 
 /** Throws `err.*` where the message cannot be taken at all. */
-export function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): VerifiedMessage {
+export async function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): Promise<VerifiedMessage> {
   const { partner } = sender;
   const received = readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
   const envelope = parseEnvelope(partner.lenient ? normalise(reception, partner, received) : received.value);
   checkAddressees(reception, partner, envelope);
-  const message = verifyMessage({
+  const message = await verifyMessageInBackground({
     received,
     envelope,
     policy: partner.signaturePolicy,
