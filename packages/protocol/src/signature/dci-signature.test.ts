@@ -261,7 +261,7 @@ describe('signContent', () => {
 describe('signing in the background', () => {
   it('writes what signing here and now writes, by every algorithm', async () => {
     for (const key of [KEY, generateSigningKey('EdDSA')]) {
-      const content = canonicalJson(RECEIVED.value);
+      const content = canonicalJson({ header: HEADER, message: MESSAGE });
       const text = await signContentInBackground(content, key, TERMS);
       const parsed = parseDciSignature(text);
       expect(await runSearchInBackground(searchSignedForm(parsed, importPublicKey(publicJwk(key)), RECEIVED, undefined))).toBe('jcs');

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import { DciError } from '@dci/protocol';
 import { errors, type JWTHeaderParameters, jwtVerify } from 'jose';
 import type { Partner } from '../store/partners.ts';
@@ -50,7 +50,7 @@ export function createTokenVerifier(parts: TokenVerifierParts): TokenVerifier {
   const findKey = createKeyFinder(parts);
 
   async function read(token: string): Promise<VerifiedToken> {
-    const digest = createHash('sha256').update(token).digest('base64');
+    const digest = hash('sha256', token, 'base64');
     const known = remembered.get(digest);
     remembered.delete(digest);
     const verified = known ?? (await verifySignedToken(parts, findKey, token));
