@@ -7,7 +7,6 @@ import { resolve } from 'node:path';
  * as `DCI_X_FILE`, a file that holds the value.
  */
 export interface Config {
-  readonly mode: 'development' | 'production';
   readonly host: string;
   readonly port: number;
   readonly basePath: string;
@@ -79,12 +78,6 @@ function databaseUrl(value: string): string {
 }
 
 export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K], undefined>> } = {
-  mode: {
-    variable: 'DCI_MODE',
-    purpose: 'development, or production, which refuses to start on insecure settings',
-    fallback: 'development',
-    parse: oneOf('development', 'production'),
-  },
   host: { variable: 'DCI_HOST', purpose: 'address to listen on', fallback: '127.0.0.1', parse: text },
   port: { variable: 'DCI_PORT', purpose: 'port to listen on; 0 takes a free one', fallback: '8080', parse: wholeNumber(0, 65_535) },
   basePath: { variable: 'DCI_BASE_PATH', purpose: 'path below which the registries answer', fallback: '/api/v2/dci', parse: path },

@@ -41,7 +41,7 @@ async function examine(): Promise<Finding[]> {
   const machine = [checkNode(), checkClock()];
   try {
     const config = loadConfig();
-    const settled = { check: 'configuration', found: `${config.mode} mode, every setting is usable` };
+    const settled = { check: 'configuration', found: 'every setting is usable' };
     return [...machine, settled, checkDataDir(config), checkKey(config), ...(await checkDatabase(config))];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -113,7 +113,7 @@ class Pipeline {
   async close(): Promise<void> {
     this.#closed = true;
     const clients = await Promise.allSettled(this.#clients.filter((client) => client !== undefined));
-    await Promise.all(clients.map((client) => (client.status === 'fulfilled' ? client.value.end() : undefined)));
+    await Promise.all(clients.flatMap((client) => (client.status === 'fulfilled' ? [client.value.end()] : [])));
   }
 
   #connected(place: number): Promise<pg.Client> {

@@ -30,7 +30,7 @@ function spellNegation(leaf: Leaf): Filter {
 
 function relate(filter: Filter, root: RecordType): RelatedFilter {
   const only = findOnlyType(filter);
-  if (only === root) return filter as RelatedFilter;
+  if (only === root) return filter;
   if (only !== undefined && isPositive(filter)) return { kind: 'related', recordType: only, filter };
   switch (filter.kind) {
     case 'and':

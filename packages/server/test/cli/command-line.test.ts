@@ -35,11 +35,11 @@ describe('every command', () => {
   });
 
   it('ends with 2 and names every wrong setting', async () => {
-    const wrong = await openCommandLine({ DCI_PORT: 'eighty', DCI_MODE: 'fast' });
+    const wrong = await openCommandLine({ DCI_PORT: 'eighty', DCI_LOG_LEVEL: 'fast' });
     const { status, err } = await wrong.run('migrate');
     expect(status).toBe(2);
     expect(err).toContain('DCI_PORT must be a whole number');
-    expect(err).toContain('DCI_MODE must be one of');
+    expect(err).toContain('DCI_LOG_LEVEL must be one of');
     await wrong.close();
   });
 
