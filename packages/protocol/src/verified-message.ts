@@ -4,7 +4,14 @@ import type { JsonText } from './json-text.ts';
 import { parseDciSignature, searchSignedForm } from './signature/dci-signature.ts';
 import type { DigestForm } from './signature/digest.ts';
 import type { VerificationKey } from './signature/keys.ts';
-import { assertInTime, invalidSignature, keyIdOf, type ParsedSignature, type SignatureDialect, type SignatureSearch } from './signature/parsed-signature.ts';
+import {
+  assertInTime,
+  invalidSignature,
+  keyIdOf,
+  type ParsedSignature,
+  type SignatureDialect,
+  type SignatureSearch,
+} from './signature/parsed-signature.ts';
 import { runSearch, runSearchInBackground } from './signature/run-search.ts';
 
 /**

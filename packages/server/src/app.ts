@@ -139,7 +139,8 @@ function describeHealth({ database, signingKeys, directory, ticker }: HealthSour
         const { pending, unknown } = await findSchemaDifference(database.db);
         return pending.length + unknown.length === 0 ? undefined : `pending: ${pending.join(', ')}; unknown: ${unknown.join(', ')}`;
       },
-      key: async () => (signingKeys.jwks().keys.some(({ kid }) => kid === signingKeys.active().kid) ? undefined : 'the active key is not published'),
+      key: async () =>
+        signingKeys.jwks().keys.some(({ kid }) => kid === signingKeys.active().kid) ? undefined : 'the active key is not published',
       worker: async () => ticker.findTrouble(),
     },
     warnings: () => (directory.countActive() === 0 ? [NOBODY_GETS_IN] : []),

@@ -149,7 +149,9 @@ const RECEIVED_TEXT = JSON.stringify({ signature: '', message: MESSAGE, header: 
 const RECEIVED = readJson(RECEIVED_TEXT);
 
 function formOf(content: string, received: JsonText = RECEIVED, preferred?: DigestForm, key: SigningKey = KEY): DigestForm | undefined {
-  return runSearch(searchSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, preferred));
+  return runSearch(
+    searchSignedForm(parseDciSignature(signContent(content, key, TERMS)), importPublicKey(publicJwk(key)), received, preferred),
+  );
 }
 
 describe('findSignedForm', () => {
@@ -243,7 +245,9 @@ describe('signContent', () => {
     const { signature } = parseDciSignature(signContent('content', KEY, TERMS));
     const digest = createHash('sha256').update('content').digest('base64');
     const lines = `(created): 1700000000\n(expires): 1700000300\ndigest: ${digest}`;
-    expect(verifyBytes({ algorithm: 'ES256', key: importPublicKey(publicJwk(KEY)).key, content: Buffer.from(lines), signature })).toBe(true);
+    expect(verifyBytes({ algorithm: 'ES256', key: importPublicKey(publicJwk(KEY)).key, content: Buffer.from(lines), signature })).toBe(
+      true,
+    );
     expect(signature).toHaveLength(64);
   });
 

@@ -168,7 +168,11 @@ export function signContent(content: string, key: SigningKey, { senderId, create
 export async function signContentInBackground(content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
   const { senderId, created, expires } = terms;
   assertWritable(senderId, key.kid, created, expires);
-  return writeSignature(key, terms, await signBytesInBackground(key.algorithm, key.key, signingString(created, expires, digestText(content))));
+  return writeSignature(
+    key,
+    terms,
+    await signBytesInBackground(key.algorithm, key.key, signingString(created, expires, digestText(content))),
+  );
 }
 
 function writeSignature(key: SigningKey, { senderId, created, expires }: SignatureTerms, signature: Buffer): string {

@@ -177,7 +177,11 @@ describe('signBytes and verifyBytes', () => {
   });
 
   it('tell RS256 and PS256 apart', () => {
-    expect(verifyBytes({ algorithm: 'PS256', key: rsa.publicKey, content, signature: signBytes('RS256', rsa.privateKey, content) })).toBe(false);
-    expect(verifyBytes({ algorithm: 'RS256', key: rsa.publicKey, content, signature: signBytes('PS256', rsa.privateKey, content) })).toBe(false);
+    expect(verifyBytes({ algorithm: 'PS256', key: rsa.publicKey, content, signature: signBytes('RS256', rsa.privateKey, content) })).toBe(
+      false,
+    );
+    expect(verifyBytes({ algorithm: 'RS256', key: rsa.publicKey, content, signature: signBytes('PS256', rsa.privateKey, content) })).toBe(
+      false,
+    );
   });
 });

@@ -129,7 +129,8 @@ async function memberStep({ client, title, done, print }: Step): Promise<void> {
     },
     REGISTRY,
   );
-  for (const member of records(answer)) print(`     ${describePerson(member['demographic_info'] as Json)}, marital status ${String(member['marital_status'])}`);
+  for (const member of records(answer))
+    print(`     ${describePerson(member['demographic_info'] as Json)}, marital status ${String(member['marital_status'])}`);
   done(`${total(answer)} members match`);
 }
 
@@ -143,7 +144,9 @@ async function batchStep({ client, title, done, print, uin }: Step): Promise<voi
     REGISTRY,
   );
   for (const item of answer.items)
-    print(`     item ${item.reference_id}: ${item.status}${item.status_reason_code === undefined ? '' : ` ${item.status_reason_code}: ${item.status_reason_message}`}`);
+    print(
+      `     item ${item.reference_id}: ${item.status}${item.status_reason_code === undefined ? '' : ` ${item.status_reason_code}: ${item.status_reason_message}`}`,
+    );
   expect(answer.items[0]?.status === 'rjct' && answer.items[1]?.status === 'succ', 'one item refused, one answered');
   done('what is not understood is refused, never read as "everybody"');
 }
@@ -153,7 +156,11 @@ async function fewerFieldsStep(step: Step): Promise<void> {
   title(`${clinic.senderId} asks for the same person; its agreement gives it the field rule "minimal"`);
   const client = clientFor(step, clinic);
   const person = firstRecord(await client.search({ query_type: 'idtype-value', query: { type: 'UIN', value: uin } }, REGISTRY));
-  print(`     fields given: ${Object.keys(person).filter((name) => !name.startsWith('@')).join(', ')}`);
+  print(
+    `     fields given: ${Object.keys(person)
+      .filter((name) => !name.startsWith('@'))
+      .join(', ')}`,
+  );
   expect(!('birth_date' in person) && !('address' in person), 'neither birth date nor address is given');
   const refusal = await refusalOf(client.search(POOR_HOUSEHOLDS, REGISTRY));
   done(`and it may not search by what it may not see: ${refusal.code}`);
@@ -217,7 +224,12 @@ function describePerson(person: Json): string {
   const [address] = (person['address'] ?? []) as readonly Json[];
   const { birth_date: birthDate } = person;
   const birth = typeof birthDate === 'string' ? birthDate.slice(0, 10) : '';
-  return [[name?.['given_name'], name?.['surname']].filter(Boolean).join(' '), person['sex'], birth && `born ${birth}`, address?.['locality']]
+  return [
+    [name?.['given_name'], name?.['surname']].filter(Boolean).join(' '),
+    person['sex'],
+    birth && `born ${birth}`,
+    address?.['locality'],
+  ]
     .filter(Boolean)
     .join(', ');
 }

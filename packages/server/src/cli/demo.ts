@@ -55,7 +55,8 @@ async function demo(once: boolean): Promise<void> {
 
 /** Its own folder and, where the usual port is taken, another port: the demo disturbs nobody. */
 async function demoConfig(config: Config): Promise<Config> {
-  if (config.databaseUrl !== undefined) throw new UsageError('the demo keeps its made-up data in an embedded database: unset DCI_DATABASE_URL');
+  if (config.databaseUrl !== undefined)
+    throw new UsageError('the demo keeps its made-up data in an embedded database: unset DCI_DATABASE_URL');
   const port = (await isFree(config.host, config.port)) ? config.port : 0;
   return { ...config, dataDir: join(config.dataDir, 'demo'), port };
 }
@@ -80,7 +81,11 @@ async function fillRegistry(config: Config): Promise<string> {
       progress.update(from + BATCH);
     }
     progress.stop();
-    printLine(created === 0 ? '   ✔ the records are there from an earlier run' : `   ✔ ${created} records written: people, and the households they live in`);
+    printLine(
+      created === 0
+        ? '   ✔ the records are there from an earlier run'
+        : `   ✔ ${created} records written: people, and the households they live in`,
+    );
   });
   const uin = JSON.stringify(population).match(/"identifier_type":"UIN","identifier_value":"([^"]+)"/)?.[1];
   if (uin === undefined) throw new Error('nobody in the population has a UIN');
@@ -118,7 +123,9 @@ async function printAudit(config: Config): Promise<void> {
   printLine();
   printLine('11. What the audit log keeps of it: a row for every message, committed before its answer left');
   for (const row of rows.toReversed())
-    printLine(`     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`);
+    printLine(
+      `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,
+    );
   printLine('   ✔ the walk is done');
 }
 

@@ -58,7 +58,10 @@ export function openAuditLog(pool: Pool): AuditLog {
       begun = performance.now();
       const batch = takeBatch();
       try {
-        const verdicts = await commitAudit(pool, batch.map((waiting) => waiting.entry));
+        const verdicts = await commitAudit(
+          pool,
+          batch.map((waiting) => waiting.entry),
+        );
         batch.forEach((waiting, index) => waiting.resolve(verdicts[index] ?? 'stale'));
       } catch (error) {
         for (const waiting of batch) waiting.reject(error);

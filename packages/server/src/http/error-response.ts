@@ -56,7 +56,14 @@ export interface Refusal {
 /** Maps what was thrown; undefined: nobody's fault but ours, to be logged whole. */
 export function toRefusal(error: unknown): Refusal | undefined {
   if (error instanceof HttpRefusal)
-    return { status: error.status, code: error.code, message: error.message, detail: error.detail, pointer: undefined, headers: error.headers };
+    return {
+      status: error.status,
+      code: error.code,
+      message: error.message,
+      detail: error.detail,
+      pointer: undefined,
+      headers: error.headers,
+    };
   if (!(error instanceof DciError)) return undefined;
   const code = ERROR_CODES.find((candidate) => candidate === error.code) ?? 'err.request.bad';
   const status = STATUS_OF[code];

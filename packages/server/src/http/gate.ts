@@ -13,7 +13,11 @@ import { HttpRefusal } from './error-response.ts';
  */
 export interface Gate {
   /** Passes or throws; leaves the sender for the handler. */
-  check(request: FastifyRequest, reply: FastifyReply, route: { readonly scope: string; readonly registry: string | undefined }): Promise<void>;
+  check(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    route: { readonly scope: string; readonly registry: string | undefined },
+  ): Promise<void>;
   /** Who passed `check` with this request. */
   senderOf(request: FastifyRequest): Sender | undefined;
   /** Takes further points of the partner's limit, for messages that cost more than one. */
@@ -39,7 +43,10 @@ export function createGate(parts: GateParts): Gate {
     route: { readonly scope: string; readonly registry: string | undefined },
   ): Promise<void> {
     checkBodyHeaders(request, parts.maxBodyBytes);
-    const address = parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS });
+    const address = parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, {
+      limit: parts.addressLimitPerMinute,
+      windowSeconds: WINDOW_SECONDS,
+    });
     const ofAddress = address instanceof Promise ? await address : address;
     if (!ofAddress.allowed) refuseRate(ofAddress, reply, 'address', 'too many requests from this address');
     const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
@@ -72,10 +79,16 @@ export function createGate(parts: GateParts): Gate {
     async charge(sender, points) {
       const decision = await consume(sender, points);
       if (!decision.allowed)
-        throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', 'the message holds more items than the limit of this partner leaves; send fewer, or later', {
-          'retry-after': String(decision.resetSeconds),
-          ...rateLimitHeaders(decision, 'partner'),
-        });
+        throw new HttpRefusal(
+          429,
+          'err.request.too_many_requests',
+          'err.request.too_many_requests',
+          'the message holds more items than the limit of this partner leaves; send fewer, or later',
+          {
+            'retry-after': String(decision.resetSeconds),
+            ...rateLimitHeaders(decision, 'partner'),
+          },
+        );
     },
   };
 }

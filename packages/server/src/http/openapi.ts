@@ -27,7 +27,10 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
 }
 
 const Signature = Type.Optional(
-  Type.String({ description: 'Signature over {header, message}: namespace="dci", kidId="…", algorithm="…", created="…", expires="…", headers="(created) (expires) digest", signature="…"' }),
+  Type.String({
+    description:
+      'Signature over {header, message}: namespace="dci", kidId="…", algorithm="…", created="…", expires="…", headers="(created) (expires) digest", signature="…"',
+  }),
 );
 const Errors = Type.Array(Type.Object({ code: Type.String(), message: Type.String(), pointer: Type.Optional(Type.String()) }));
 const ErrorMember = Type.Object({ code: Type.String(), message: Type.String() });
@@ -44,15 +47,20 @@ const PlainRefusal = Type.Object({
 });
 
 export function searchDocumentation(mounted: Profile | undefined): FastifySchema {
-  const where = mounted === undefined ? 'the registry that each item names in reg_type, or the default one' : `the registry "${mounted.registry}"`;
+  const where =
+    mounted === undefined ? 'the registry that each item names in reg_type, or the default one' : `the registry "${mounted.registry}"`;
   return {
     tags: ['search'],
     summary: `Search ${where}`,
-    description: 'Query types: idtype-value, predicate, expression. An item that cannot be served is refused by its reason code; the others are answered.',
+    description:
+      'Query types: idtype-value, predicate, expression. An item that cannot be served is refused by its reason code; the others are answered.',
     security: [{ bearer: [] }],
     body: Type.Object({ signature: Signature, header: RequestHeader, message: SearchRequest }),
     response: {
-      200: describe('A signed envelope; without message where the header was refused', Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(SearchResponse) })),
+      200: describe(
+        'A signed envelope; without message where the header was refused',
+        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(SearchResponse) }),
+      ),
       400: describe('The message cannot be understood', SignedRefusal),
       401: describe('No valid token, or no valid signature', PlainRefusal),
       403: describe('Not open to this partner', PlainRefusal),

@@ -91,7 +91,8 @@ function missing(app: FastifyInstance, request: FastifyRequest): HttpRefusal {
 
 function refuse(parts: HttpParts, request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<FastifyReply> {
   const refusal = toRefusal(error) ?? refuseFramework(error) ?? refuseFailure(parts, request, error);
-  if (refusal.status < 500) parts.log.info({ path: pathOf(request), status: refusal.status, code: refusal.detail, pointer: refusal.pointer }, 'refused');
+  if (refusal.status < 500)
+    parts.log.info({ path: pathOf(request), status: refusal.status, code: refusal.detail, pointer: refusal.pointer }, 'refused');
   return sendRefusal(reply, refusal, {
     sync: pathOf(request).includes('/sync/'),
     action: 'on-search',

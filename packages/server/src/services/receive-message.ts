@@ -90,9 +90,13 @@ export interface HeaderExpectation {
 /** Throws the `rjct.*` code of the first fault of the header. */
 export function checkHeader(reception: Reception, { header }: VerifiedMessage, expected: HeaderExpectation): void {
   if (header.action !== expected.action)
-    throw new DciError(KNOWN_ACTIONS.has(header.action) ? 'rjct.action.invalid' : 'rjct.action.not_supported', `this path takes the action "${expected.action}"`, {
-      pointer: '/header/action',
-    });
+    throw new DciError(
+      KNOWN_ACTIONS.has(header.action) ? 'rjct.action.invalid' : 'rjct.action.not_supported',
+      `this path takes the action "${expected.action}"`,
+      {
+        pointer: '/header/action',
+      },
+    );
   if (header.version !== undefined && header.version !== SPOKEN_VERSION)
     throw new DciError('rjct.version.invalid', `version ${SPOKEN_VERSION} is spoken here`, { pointer: '/header/version' });
   const age = Math.abs(reception.now() - (timestampMillis(header.message_ts) ?? Number.NaN)) / 1000;

@@ -73,28 +73,67 @@ describe('malformed messages', () => {
   });
 
   it('refuses or understands whatever a few changed bytes make of a message', async () => {
-    const edit = fc.record({ at: fc.nat(4_000), take: fc.nat(3), put: fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom('"', '{', '}', '[', ']', ',', ':', '\\', '0', '-', 'e', 'null', '\u0000', '\ud800', '$')) });
+    const edit = fc.record({
+      at: fc.nat(4_000),
+      take: fc.nat(3),
+      put: fc.oneof(
+        fc.string({ maxLength: 3 }),
+        fc.constantFrom('"', '{', '}', '[', ']', ',', ':', '\\', '0', '-', 'e', 'null', '\u0000', '\ud800', '$'),
+      ),
+    });
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...QUESTIONS), fc.constantFrom('strict', 'lenient'), fc.array(edit, { minLength: 1, maxLength: 3 }), async (question, mode, edits) => {
-        const partner = mode === 'strict' ? unsigned : lenient;
-        const body = edits.reduce((text, { at, take, put }) => {
-          const place = at % text.length;
-          return text.slice(0, place) + put + text.slice(place + take);
-        }, searchBody(partner, [question], { signature: null }));
-        expectNoRecord(await post(url, partner.token, body), body);
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...QUESTIONS),
+        fc.constantFrom('strict', 'lenient'),
+        fc.array(edit, { minLength: 1, maxLength: 3 }),
+        async (question, mode, edits) => {
+          const partner = mode === 'strict' ? unsigned : lenient;
+          const body = edits.reduce(
+            (text, { at, take, put }) => {
+              const place = at % text.length;
+              return text.slice(0, place) + put + text.slice(place + take);
+            },
+            searchBody(partner, [question], { signature: null }),
+          );
+          expectNoRecord(await post(url, partner.token, body), body);
+        },
+      ),
       { numRuns: 1_500, seed: 7 },
     );
   });
 
   it('refuses or understands whatever one replaced value makes of a signed message', async () => {
     const replacement = fc.oneof(
-      fc.constantFrom<unknown>(null, true, false, '', ' ', 0, -1, 1e308, 0.1, [], {}, [[]], [null], { $ne: null }, { $gt: '' }, { $exists: true }, { $or: [] }, { $regex: '.*' }, '%', "' or 1=1 --", '*'),
+      fc.constantFrom<unknown>(
+        null,
+        true,
+        false,
+        '',
+        ' ',
+        0,
+        -1,
+        1e308,
+        0.1,
+        [],
+        {},
+        [[]],
+        [null],
+        { $ne: null },
+        { $gt: '' },
+        { $exists: true },
+        { $or: [] },
+        { $regex: '.*' },
+        '%',
+        "' or 1=1 --",
+        '*',
+      ),
       fc.jsonValue({ maxDepth: 3 }),
     );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...QUESTIONS), fc.nat(), replacement, fc.boolean(), async (question, place, value, remove) => {
-        const message = { search_request: [{ reference_id: '1', timestamp: new Date().toISOString(), search_criteria: structuredClone(question) }] };
+        const message = {
+          search_request: [{ reference_id: '1', timestamp: new Date().toISOString(), search_criteria: structuredClone(question) }],
+        };
         replaceAt(message, place, value, remove);
         const body = searchBody(signing, [question], { message });
         expectNoRecord(await post(url, signing.token, body), body);

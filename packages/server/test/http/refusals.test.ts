@@ -80,10 +80,14 @@ describe('who may ask', () => {
 
   it('refuses a non-ASCII token on the wire', async () => {
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      const outgoing = httpRequest(url, { method: 'POST', headers: { 'content-type': 'application/json', authorization: 'Bearer t\u00f6k\u00e9n' } }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      });
+      const outgoing = httpRequest(
+        url,
+        { method: 'POST', headers: { 'content-type': 'application/json', authorization: 'Bearer t\u00f6k\u00e9n' } },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      );
       outgoing.on('error', reject);
       outgoing.end(searchBody(partner, [byId()]));
     });
@@ -180,7 +184,9 @@ describe('repeats and times', () => {
   it('lets another partner use the same message_id', async () => {
     const id = randomUUID();
     for (const sender of [partner, other])
-      expect((await post(url, sender.token, searchBody(sender, [byId()], { header: { message_id: id } }))).body.header?.status).toBe('succ');
+      expect((await post(url, sender.token, searchBody(sender, [byId()], { header: { message_id: id } }))).body.header?.status).toBe(
+        'succ',
+      );
   });
 
   it.each([

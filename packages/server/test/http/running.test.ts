@@ -13,7 +13,11 @@ describe('a server', () => {
     const answered = new Promise<AnswerBody>((resolve, reject) => {
       const outgoing = httpRequest(`${test.base}/social/registry/sync/search`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), authorization: `Bearer ${partner.token}` },
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          authorization: `Bearer ${partner.token}`,
+        },
       });
       outgoing.on('response', (response) => {
         const chunks: Buffer[] = [];
@@ -52,7 +56,10 @@ describe('a server', () => {
 
   it('shows its API: every mount, generated from the schemas that read the messages', async () => {
     const test = await startTestApp();
-    const document = (await (await fetch(`${test.base}/openapi.json`)).json()) as { openapi: string; paths: Record<string, { post?: { requestBody: unknown } }> };
+    const document = (await (await fetch(`${test.base}/openapi.json`)).json()) as {
+      openapi: string;
+      paths: Record<string, { post?: { requestBody: unknown } }>;
+    };
     expect(document.openapi).toMatch(/^3\.1/);
     for (const path of ['/registry/sync/search', '/social/registry/sync/search', '/sr/registry/sync/search'])
       expect(JSON.stringify(document.paths[`${test.app.basePath}${path}`]?.post?.requestBody)).toContain('search_request');

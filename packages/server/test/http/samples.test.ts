@@ -26,7 +26,11 @@ function sign(text: string, partner: TestPartner): string {
   const { members } = readJson(text, { keepRepeated: new Set(['condition']) });
   const [header, message] = [members.get('header') ?? '', members.get('message') ?? ''];
   const created = Math.floor(Date.now() / 1000);
-  const signature = signContent(`{"header":${header},"message":${message}}`, partner.key, { senderId: partner.senderId, created, expires: created + 300 });
+  const signature = signContent(`{"header":${header},"message":${message}}`, partner.key, {
+    senderId: partner.senderId,
+    created,
+    expires: created + 300,
+  });
   return `{"signature":${JSON.stringify(signature)},"header":${header},"message":${message}}`;
 }
 
@@ -74,7 +78,10 @@ describe.skipIf(specDir === undefined)('the published samples of the social regi
   });
 
   it.each(files)('%s, unsigned, is answered where the partner may', async (file) => {
-    const body = fillIn(readFileSync(join(folder, file), 'utf8'), unsigned.senderId).replace(/"signature":\s*"(?:[^"\\]|\\.)*"/, '"signature":"unsigned"');
+    const body = fillIn(readFileSync(join(folder, file), 'utf8'), unsigned.senderId).replace(
+      /"signature":\s*"(?:[^"\\]|\\.)*"/,
+      '"signature":"unsigned"',
+    );
     const answer = await post(`${test.base}/social/registry/sync/search`, unsigned.token, body);
     expect([answer.status, answer.body.header?.action], answer.text).toEqual([200, 'on-search']);
   });

@@ -3,7 +3,16 @@ import { importPublicKey, type PublicJwk, parseCallbackEnvelope, readJson, verif
 import { sql } from 'kysely';
 import { publishedSchema } from '../../../protocol/test/support/published-schema.ts';
 import { importPersons, type Person } from '../support/persons.ts';
-import { type Answer, type AnswerItem, post, SERVER_ID, searchBody, startTestApp, type TestApp, type TestPartner } from '../support/test-app.ts';
+import {
+  type Answer,
+  type AnswerItem,
+  post,
+  SERVER_ID,
+  searchBody,
+  startTestApp,
+  type TestApp,
+  type TestPartner,
+} from '../support/test-app.ts';
 
 let test: TestApp;
 let partner: TestPartner;
@@ -52,13 +61,24 @@ describe('an answer', () => {
     const { header, message, signature } = parseCallbackEnvelope(received.value);
     const verified = verifyMessage({
       received,
-      envelope: { signature, header: { ...header, sender_id: header.sender_id ?? '', total_count: header.total_count ?? 0 }, message: message ?? {} },
+      envelope: {
+        signature,
+        header: { ...header, sender_id: header.sender_id ?? '', total_count: header.total_count ?? 0 },
+        message: message ?? {},
+      },
       policy: 'required',
       findKey: (kid) => keys.get(kid),
       now: Math.floor(Date.now() / 1000),
     });
     expect(verified.signedBy?.form).toBe('jcs');
-    expect(header).toMatchObject({ action: 'on-search', status: 'succ', sender_id: SERVER_ID, receiver_id: 'mis.test', total_count: 1, completed_count: 1 });
+    expect(header).toMatchObject({
+      action: 'on-search',
+      status: 'succ',
+      sender_id: SERVER_ID,
+      receiver_id: 'mis.test',
+      total_count: 1,
+      completed_count: 1,
+    });
   });
 
   it('keeps one audit row, committed, that names what was disclosed and no identifier in clear', async () => {
@@ -96,8 +116,18 @@ describe('every mount', () => {
   });
 
   it('takes the registry of an item from its reg_type, and refuses one it does not serve', async () => {
-    const answer = await search([{ ...byId(uinOf(2)), reg_type: 'ns:org:RegistryType:Social' }, { ...byId(uinOf(2)), reg_type: 'ns:org:RegistryType:Moon' }], partner, '/registry/sync/search');
-    expect(answer.body.message?.search_response?.map((item) => item.status_reason_code ?? item.status)).toEqual(['succ', 'rjct.search_criteria.invalid']);
+    const answer = await search(
+      [
+        { ...byId(uinOf(2)), reg_type: 'ns:org:RegistryType:Social' },
+        { ...byId(uinOf(2)), reg_type: 'ns:org:RegistryType:Moon' },
+      ],
+      partner,
+      '/registry/sync/search',
+    );
+    expect(answer.body.message?.search_response?.map((item) => item.status_reason_code ?? item.status)).toEqual([
+      'succ',
+      'rjct.search_criteria.invalid',
+    ]);
   });
 });
 
@@ -105,7 +135,11 @@ describe('kinds of search', () => {
   it('finds a person by identifier code, name or namespace', async () => {
     for (const type of ['UIN', 'urn:gov:national-id', 'National ID']) {
       const item = await searchItem({ query_type: 'idtype-value', query: { type, value: uinOf(5) } });
-      expect(records(item)[0]).toMatchObject({ '@type': 'SRPerson', name: { given_name: 'Given5' }, identifier: [{ identifier_value: uinOf(5) }] });
+      expect(records(item)[0]).toMatchObject({
+        '@type': 'SRPerson',
+        name: { given_name: 'Given5' },
+        identifier: [{ identifier_value: uinOf(5) }],
+      });
     }
   });
 
@@ -117,7 +151,11 @@ describe('kinds of search', () => {
   it('answers the group in which a member matches, members and head inside', async () => {
     const item = await searchItem({ ...byId(uinOf(6)), response_entity: 'Group' });
     expect(records(item)).toHaveLength(1);
-    expect(records(item)[0]).toMatchObject({ '@type': 'Group', group_size: 4, group_head_info: { demographic_info: { name: { given_name: 'Given4' } } } });
+    expect(records(item)[0]).toMatchObject({
+      '@type': 'Group',
+      group_size: 4,
+      group_head_info: { demographic_info: { name: { given_name: 'Given4' } } },
+    });
     expect(records(item)[0]?.['member_list']).toHaveLength(4);
   });
 
@@ -131,7 +169,12 @@ describe('kinds of search', () => {
     const query = [{ seq_num: 1, expression1: { attribute_name: 'gender', operator: 'eq', attribute_value: 'F' } }];
     const seen: unknown[] = [];
     for (const page_number of [1, 2, 3]) {
-      const item = await searchItem({ query_type: 'predicate', query, sort: [{ attribute_name: 'given_name', sort_order: 'desc' }], pagination: { page_size: 8, page_number } });
+      const item = await searchItem({
+        query_type: 'predicate',
+        query,
+        sort: [{ attribute_name: 'given_name', sort_order: 'desc' }],
+        pagination: { page_size: 8, page_number },
+      });
       expect(item.pagination).toMatchObject({ total_count: 20, page_number });
       seen.push(...records(item).map((record) => (record['name'] as Json)['given_name']));
     }
@@ -143,7 +186,13 @@ describe('kinds of search', () => {
     const seen: unknown[] = [];
     let cursor: string | undefined;
     do {
-      const item = await searchItem(expression('Member', { sex: 'male' }, { response_entity: 'SRPerson', pagination: { page_size: 7, ...(cursor === undefined ? {} : { cursor }) } }));
+      const item = await searchItem(
+        expression(
+          'Member',
+          { sex: 'male' },
+          { response_entity: 'SRPerson', pagination: { page_size: 7, ...(cursor === undefined ? {} : { cursor }) } },
+        ),
+      );
       seen.push(...records(item).map((record) => JSON.stringify(record['identifier'])));
       cursor = item.pagination?.next_cursor;
     } while (cursor !== undefined);
@@ -168,7 +217,12 @@ describe('kinds of search', () => {
       { ...byId(uinOf(7)), sort: [{ attribute_name: 'nothing', sort_order: 'asc' }] },
     ]);
     const items = answer.body.message?.search_response ?? [];
-    expect(items.map((item) => item.status_reason_code ?? item.status)).toEqual(['succ', 'rjct.filter.invalid', 'rjct.filter.invalid', 'rjct.sort.invalid']);
+    expect(items.map((item) => item.status_reason_code ?? item.status)).toEqual([
+      'succ',
+      'rjct.filter.invalid',
+      'rjct.filter.invalid',
+      'rjct.sort.invalid',
+    ]);
     expect(items[1]?.status_reason_message).toContain('/message/search_request/1/search_criteria/query');
     expect(answer.body.header).toMatchObject({ status: 'succ', status_reason_message: '3 of 4 items refused' });
   });
@@ -181,9 +235,14 @@ describe('kinds of search', () => {
   it('refuses the second of two items with one reference_id', async () => {
     const body = searchBody(partner, [byId(uinOf(1)), byId(uinOf(2))]);
     const message = (JSON.parse(body) as { message: { search_request: Json[] } }).message;
-    const doubled = searchBody(partner, [byId(uinOf(1)), byId(uinOf(2))], { message: { ...message, search_request: message.search_request.map((item) => ({ ...item, reference_id: 'same' })) } });
+    const doubled = searchBody(partner, [byId(uinOf(1)), byId(uinOf(2))], {
+      message: { ...message, search_request: message.search_request.map((item) => ({ ...item, reference_id: 'same' })) },
+    });
     const answer = await post(`${test.base}/social/registry/sync/search`, partner.token, doubled);
-    expect(answer.body.message?.search_response?.map((item) => item.status_reason_code ?? item.status)).toEqual(['succ', 'rjct.reference_id.duplicate']);
+    expect(answer.body.message?.search_response?.map((item) => item.status_reason_code ?? item.status)).toEqual([
+      'succ',
+      'rjct.reference_id.duplicate',
+    ]);
   });
 
   it('answers a thousand identifiers in one message', async () => {
@@ -211,13 +270,19 @@ describe('the field rule minimal', () => {
     expect(group?.['member_list']).toHaveLength(4);
   });
 
-  it.each(['poverty_score', 'age', 'sex', 'is_disabled', 'postal_code', 'marital_status'])('does not let %s be searched or sorted by', async (attribute) => {
-    const filtered = await searchItem({ query_type: 'predicate', query: [{ expression1: { attribute_name: attribute, operator: 'eq', attribute_value: 1 } }] }, clinic);
-    expect(filtered).toMatchObject({ status: 'rjct', status_reason_code: 'rjct.filter.invalid' });
-    const sorted = await searchItem({ ...byId(uinOf(8)), sort: [{ attribute_name: attribute, sort_order: 'asc' }] }, clinic);
-    expect(sorted).toMatchObject({ status: 'rjct', status_reason_code: 'rjct.sort.invalid' });
-    expect(sorted.data).toBeUndefined();
-  });
+  it.each(['poverty_score', 'age', 'sex', 'is_disabled', 'postal_code', 'marital_status'])(
+    'does not let %s be searched or sorted by',
+    async (attribute) => {
+      const filtered = await searchItem(
+        { query_type: 'predicate', query: [{ expression1: { attribute_name: attribute, operator: 'eq', attribute_value: 1 } }] },
+        clinic,
+      );
+      expect(filtered).toMatchObject({ status: 'rjct', status_reason_code: 'rjct.filter.invalid' });
+      const sorted = await searchItem({ ...byId(uinOf(8)), sort: [{ attribute_name: attribute, sort_order: 'asc' }] }, clinic);
+      expect(sorted).toMatchObject({ status: 'rjct', status_reason_code: 'rjct.sort.invalid' });
+      expect(sorted.data).toBeUndefined();
+    },
+  );
 });
 
 describe.skipIf(process.env['DCI_SPEC_DIR'] === undefined)('the published schema', () => {
@@ -228,7 +293,11 @@ describe.skipIf(process.env['DCI_SPEC_DIR'] === undefined)('the published schema
       await search([expression('Group', { group_size: { $gte: 1 } }), byId('none'), expression('Group', { nonsense: 1 })]),
       await search([expression('Group', { nonsense: 1 })]),
       await search({ ...byId(uinOf(0)), response_entity: 'Member' }),
-      await post(`${test.base}/social/registry/sync/search`, partner.token, searchBody(partner, [byId(uinOf(0))], { header: { version: '7' } })),
+      await post(
+        `${test.base}/social/registry/sync/search`,
+        partner.token,
+        searchBody(partner, [byId(uinOf(0))], { header: { version: '7' } }),
+      ),
       await post(`${test.base}/social/registry/sync/search`, partner.token, 'nonsense'),
       await post(`${test.base}/social/registry/sync/search`, partner.token, '{}', { 'content-type': 'text/plain' }),
       await post(`${test.base}/nowhere/registry/sync/search`, partner.token, '{}'),

@@ -6,7 +6,10 @@ import type { Gate } from '../gate.ts';
 import { searchDocumentation } from '../openapi.ts';
 
 /** `POST registry/sync/search`, at the base path and below each registry's names. */
-export function registerSearchRoutes(app: FastifyInstance, parts: { gate: Gate; search: SearchService; profiles: readonly Profile[] }): void {
+export function registerSearchRoutes(
+  app: FastifyInstance,
+  parts: { gate: Gate; search: SearchService; profiles: readonly Profile[] },
+): void {
   registerSearch(app, '/registry/sync/search', undefined, parts);
   for (const profile of parts.profiles)
     for (const name of [profile.registry, ...profile.aliases]) registerSearch(app, `/${name}/registry/sync/search`, profile, parts);
