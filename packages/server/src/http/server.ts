@@ -65,7 +65,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       registerSearchRoutes(base, parts);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown);
-      await base.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+      await base.register(swaggerUi, { routePrefix: '/docs', indexPrefix: parts.basePath, staticCSP: true, uiConfig: { validatorUrl: null } });
       base.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()));
     },
     { prefix: parts.basePath },

@@ -1,14 +1,12 @@
 import { DciError } from '@dci/protocol';
 import { compileMembers, compilePage, compileSearch } from './compile.ts';
 import { findMemberType, isLookUp, type LookUpPlan } from './look-up.ts';
+import type { MessageBudget } from './message-budget.ts';
 import type { FoundMember, FoundRecord, SearchPlan, SearchResult } from './plan.ts';
 import type { Reader, Row } from './reader.ts';
 import { tooManyRefusal } from './refusal.ts';
 
 /** Runs plans. What is found may not leave from here: only disclosure turns it into something that may. */
-
-/** Statements of one message that run at the same time. */
-const SIDE_BY_SIDE = 3;
 
 /** The records of a plan, or a `DciError` when there are too many or it takes too long to find them. */
 export async function executeSearch(reader: Reader, plan: SearchPlan): Promise<SearchResult> {
@@ -16,32 +14,34 @@ export async function executeSearch(reader: Reader, plan: SearchPlan): Promise<S
   return finishLookUp(reader, plan, await reader.lookUps.find(plan));
 }
 
+/** Under which conditions the plans of one message are executed. */
+export interface Execution {
+  readonly budget: MessageBudget;
+  /** Runs one search that is not a look-up, when its turn has come. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Whoever asked has gone: nothing more is read for him. */
+  readonly gone?: AbortSignal | undefined;
+}
+
 /** The results of the plans of one message, each in its place. */
-export async function executeSearches(reader: Reader, plans: readonly SearchPlan[]): Promise<(SearchResult | DciError)[]> {
-  const results = new Map<SearchPlan, SearchResult | DciError>();
-  const settle = async (plan: SearchPlan): Promise<void> => {
-    results.set(plan, await executeSearch(reader, plan).catch(keepRefusal));
-  };
-  const [lookUps, others] = [plans.filter(isLookUp), plans.filter((plan) => !isLookUp(plan))];
-  await Promise.all([...lookUps.map(settle), inTurns(others, settle)]);
-  return plans.map((plan) => {
-    const result = results.get(plan);
-    if (result === undefined) throw new Error('a plan was not executed');
+export async function executeSearches(
+  reader: Reader,
+  plans: readonly SearchPlan[],
+  { budget, inTurn, gone }: Execution,
+): Promise<(SearchResult | DciError)[]> {
+  const execute = async (plan: SearchPlan): Promise<SearchResult> => {
+    if (gone?.aborted === true) throw new DciError('err.request.timeout', 'the caller has gone');
+    budget.assertLeft();
+    const result = await executeSearch(reader, plan);
+    budget.take(result);
     return result;
-  });
+  };
+  return await Promise.all(plans.map((plan) => (isLookUp(plan) ? execute(plan) : inTurn(() => execute(plan))).catch(keepRefusal)));
 }
 
 function keepRefusal(error: unknown): DciError {
-  if (error instanceof DciError) return error;
+  if (error instanceof DciError && error.code.startsWith('rjct.')) return error;
   throw error;
-}
-
-async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, items.length) }, worker));
 }
 
 async function finishLookUp(reader: Reader, plan: LookUpPlan, rows: readonly Row[]): Promise<SearchResult> {

@@ -18,7 +18,9 @@ import type { Profile } from '../profiles/profile.ts';
 import { findProfile, findProfileByRegType } from '../profiles/index.ts';
 import type { SearchPlan } from '../registry/plan.ts';
 import { sealCursor } from '../registry/cursor.ts';
-import { executeSearches } from '../registry/execute.ts';
+import { type Execution, executeSearches } from '../registry/execute.ts';
+import { createLanes } from '../registry/lanes.ts';
+import { openMessageBudget } from '../registry/message-budget.ts';
 import type { Reader } from '../registry/reader.ts';
 import { planSearch } from '../registry/search.ts';
 import type { AuditEntry } from '../store/audit.ts';
@@ -34,7 +36,7 @@ export interface SearchService {
    * @param mounted the registry of the path, where the path names one
    * @throws DciError `err.*`, where the message cannot be taken; its audit row is committed by then
    */
-  answer(sender: Sender, mounted: Profile | undefined, bytes: Uint8Array): Promise<Released>;
+  answer(sender: Sender, mounted: Profile | undefined, bytes: Uint8Array, gone?: AbortSignal): Promise<Released>;
 }
 
 export interface SearchServiceParts {
@@ -59,19 +61,32 @@ const MAX_ITEMS = 1_000;
 const DEFAULT_PAGE_SIZE = 20;
 const MAX_PAGE_SIZE = 100;
 const MAX_MATCHES = 100_000;
+/** Of one partner, at a time; look-ups by identifier do not count. */
+const SEARCHES_SIDE_BY_SIDE = 2;
+const MESSAGE_LIMITS = { milliseconds: 10_000, records: 20_000, characters: 32_000_000 };
 const QUERY_LIMITS = { maxTerms: 50, maxDepth: 12, maxListValues: 1_000 };
 
 export function createSearchService(parts: SearchServiceParts): SearchService {
   const { reception, audit, answers } = parts;
+  const lanes = createLanes(SEARCHES_SIDE_BY_SIDE);
 
-  async function answerMessage(sender: Sender, mounted: Profile | undefined, message: VerifiedMessage): Promise<Released> {
+  async function answerMessage(
+    sender: Sender,
+    mounted: Profile | undefined,
+    message: VerifiedMessage,
+    gone: AbortSignal | undefined,
+  ): Promise<Released> {
     const { partner } = sender;
     const grant = decideGrant(partner);
     const items = countItems(message.message);
     checkHeader(reception, message, { action: 'search', items, maxItems: partner.limits.itemsPerMessage ?? MAX_ITEMS });
     const request = parseSearchRequest(message.message);
     if (request.search_request.length > 1) await parts.charge(sender, request.search_request.length - 1);
-    const outcomes = await searchItems(parts, sender, grant, mounted, request);
+    const outcomes = await searchItems(parts, sender, grant, mounted, request, {
+      budget: openMessageBudget(MESSAGE_LIMITS, () => performance.now()),
+      inTurn: (work) => lanes.run(partner.id, work),
+      gone,
+    });
     const correlationId = randomUUID();
     const entry = describeAnswer(parts, sender, grant, message, request, correlationId, outcomes);
     return await audit.release(entry, () => writeAnswer(parts, sender, request, correlationId, outcomes));
@@ -93,11 +108,11 @@ export function createSearchService(parts: SearchServiceParts): SearchService {
   }
 
   return {
-    async answer(sender, mounted, bytes) {
+    async answer(sender, mounted, bytes, gone) {
       let message: VerifiedMessage | undefined;
       try {
         message = await receiveMessage(reception, sender, bytes);
-        return await answerMessage(sender, mounted, message);
+        return await answerMessage(sender, mounted, message, gone);
       } catch (error) {
         const fault = asFault(error);
         if (fault === undefined) throw error;
@@ -130,6 +145,7 @@ async function searchItems(
   grant: Grant,
   mounted: Profile | undefined,
   request: SearchRequest,
+  execution: Execution,
 ): Promise<Outcome[]> {
   const seen = new Set<string>();
   const planned = request.search_request.map((item, index): Refused | { item: SearchItem; plan: SearchPlan } => {
@@ -146,7 +162,7 @@ async function searchItems(
     }
   });
   const plans = planned.flatMap((entry) => ('plan' in entry ? [entry.plan] : []));
-  const results = await executeSearches(parts.reader, plans);
+  const results = await executeSearches(parts.reader, plans, execution);
   let next = 0;
   return planned.map((entry): Outcome => {
     if ('refusal' in entry) return entry;

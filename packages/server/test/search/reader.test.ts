@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { executeSearch, executeSearches } from '../../src/registry/execute.ts';
+import { openMessageBudget } from '../../src/registry/message-budget.ts';
 import { openReader } from '../../src/registry/reader.ts';
 import { expression, identifier, openSearchFixture, type SearchFixture } from './search-fixture.ts';
 import { keyOf, makePopulation } from './social-population.ts';
@@ -47,6 +48,7 @@ describe('a reader', () => {
       const results = await executeSearches(
         reader,
         ['U0001', 'U0002', 'U0003'].map((uin) => fixture.plan(identifier('UIN', uin))),
+        { budget: openMessageBudget({ milliseconds: 60_000, records: 100, characters: 1_000_000 }, () => performance.now()), inTurn: (work) => work() },
       );
       expect(results).toEqual([tooLong, tooLong, tooLong]);
     } finally {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DciError, normaliseLeniently, parseSearchRequest, readJson } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gatherLookUps } from '../../src/registry/gather-look-ups.ts';
-import { executeSearches } from '../../src/registry/execute.ts';
+import { type Execution, executeSearches } from '../../src/registry/execute.ts';
+import { type MessageLimits, openMessageBudget } from '../../src/registry/message-budget.ts';
 import { expression, identifier, openSearchFixture, type SearchFixture } from './search-fixture.ts';
 import { makePopulation, type Person } from './social-population.ts';
 
@@ -87,7 +88,27 @@ describe('an identifier search', () => {
   });
 });
 
+function unbounded(limits: Partial<MessageLimits> = {}): Execution {
+  const most = Number.MAX_SAFE_INTEGER;
+  const budget = openMessageBudget({ milliseconds: most, records: most, characters: most, ...limits }, () => performance.now());
+  return { budget, inTurn: (work) => work() };
+}
+
 describe('a batch', () => {
+  it.each([{ milliseconds: -1 }, { records: 2 }, { characters: 100 }])('is refused item by item beyond its budget: %o', async (limits) => {
+    const plans = uinHolders.slice(0, 6).map(({ uin }) => fixture.plan(identifier('UIN', uin)));
+    const results = await executeSearches(fixture.reader, plans, unbounded(limits));
+    const refused = results.filter((result) => result instanceof DciError);
+    expect(refused.length).toBeGreaterThanOrEqual(4);
+    for (const { code } of refused) expect(code).toBe('rjct.search.too_many_records_found');
+  });
+
+  it('is not read for a caller who has gone', async () => {
+    const gone = AbortSignal.abort();
+    const plan = fixture.plan(identifier('UIN', anna.uin));
+    await expect(executeSearches(fixture.reader, [plan], { ...unbounded(), gone })).rejects.toMatchObject({ code: 'err.request.timeout' });
+  });
+
   it('answers each plan in its place, identifiers of a record type in one statement', async () => {
     const statements: string[] = [];
     const lookUps = gatherLookUps((query) => {
@@ -102,8 +123,8 @@ describe('a batch', () => {
       fixture.plan(identifier('HHID', 'H2')),
       fixture.plan(identifier('HHID', 'H1')),
     ];
-    const results = await executeSearches(reader, plans);
-    const alone = await Promise.all(plans.map((plan) => executeSearches(fixture.reader, [plan])));
+    const results = await executeSearches(reader, plans, unbounded());
+    const alone = await Promise.all(plans.map((plan) => executeSearches(fixture.reader, [plan], unbounded())));
     expect(results).toEqual(alone.flat());
     expect(statements.toSorted()).toEqual(['look_ups_social_group', 'look_ups_social_person']);
     expect(results.slice(20, 22)).toMatchObject([{ totalCount: 0 }, { totalCount: 1 }]);
@@ -119,6 +140,7 @@ describe('a batch', () => {
     const results = await executeSearches(
       fixture.reader,
       plans.map((criteria) => fixture.plan(criteria, { limits })),
+      unbounded(),
     );
     expect(results.map((result) => (result instanceof DciError ? result.code : result.totalCount))).toEqual([
       'rjct.search.too_many_records_found',

@@ -29,7 +29,9 @@ function registerSearch(
       const sender = gate.senderOf(request);
       if (sender === undefined) throw new Error('a request reached its handler without passing the gate');
       if (!Buffer.isBuffer(request.body)) throw new HttpRefusal(400, 'err.request.bad', 'err.request.bad', 'the message is missing');
-      const { text } = await search.answer(sender, mounted, request.body);
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      const { text } = await search.answer(sender, mounted, request.body, gone.signal);
       return reply.type('application/json; charset=utf-8').send(text);
     },
   });
