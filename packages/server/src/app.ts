@@ -94,7 +94,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         log,
       }),
     );
-    const url = await http.listen({ host: config.host, port: config.port });
+    const url = await http.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+      throw explainListening(error, config);
+    });
     if (directory.countActive() === 0) log.warn(NOBODY_GETS_IN);
     return { url, basePath: config.basePath, close: closeAll };
   } catch (error) {
@@ -118,6 +120,14 @@ const PERIODIC_TASKS: readonly PeriodicTask[] = [
     },
   },
 ];
+
+function explainListening(error: unknown, { host, port }: Config): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE')
+    return new Error(`port ${port} of ${host} is taken: stop what listens there, or set DCI_PORT (0 takes a free one)`);
+  if (code === 'EADDRNOTAVAIL') return new Error(`${host} is no address of this machine: set DCI_HOST`);
+  return error;
+}
 
 const NOBODY_GETS_IN = 'no active partner is registered, so nobody gets in: register one with "dci partner add"';
 

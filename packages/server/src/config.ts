@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 /**
@@ -25,6 +26,8 @@ export interface Config {
   readonly tokenLifetimeSeconds: number;
   /** Requests a minute that one address may send before it is known who sends them. */
   readonly addressLimitPerMinute: number;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Points a minute that a partner may spend: 1 an identifier, 1 a page of a predicate search. */
   readonly partnerLimitPerMinute: number;
   readonly statementTimeoutMs: number;
@@ -69,6 +72,20 @@ function oneOf<T extends string>(...values: readonly T[]): (value: string) => T 
 function path(value: string): string {
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(value)) throw new Error('must be empty or begin with / and not end with one, e.g. /api/v2/dci');
   return value;
+}
+
+function networks(value: string): readonly string[] {
+  const named = value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  for (const network of named) {
+    const [address = '', length = '0', ...rest] = network.split('/');
+    const most = isIP(address) === 4 ? 32 : 128;
+    if (isIP(address) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > most)
+      throw new Error('must be addresses or networks separated by commas, e.g. 10.0.0.5,192.168.1.0/24');
+  }
+  return named;
 }
 
 function databaseUrl(value: string): string {
@@ -141,6 +158,13 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K]
     purpose: 'requests a minute from one address',
     fallback: '60000',
     parse: wholeNumber(1, 100_000_000),
+  },
+  trustedProxies: {
+    variable: 'DCI_TRUSTED_PROXIES',
+    purpose:
+      'addresses or networks, separated by commas, of proxies in front of the server: limits and the audit see the addresses that they name',
+    fallback: '',
+    parse: networks,
   },
   partnerLimitPerMinute: {
     variable: 'DCI_PARTNER_LIMIT_PER_MINUTE',

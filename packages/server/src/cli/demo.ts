@@ -121,7 +121,7 @@ async function registerDemoPartner({ db }: Database, senderId: string, terms: { 
 async function printAudit(config: Config): Promise<void> {
   const rows = await withDatabase(config, ({ pool }) => loadRecentAudit(pool, 8));
   printLine();
-  printLine('11. What the audit log keeps of it: a row for every message, committed before its answer left');
+  printLine('11. What the audit log keeps: a row for every message, committed before its answer left; the last eight');
   for (const row of rows.toReversed())
     printLine(
       `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,

@@ -95,46 +95,64 @@ function headersOf(status: number): Readonly<Record<string, string>> {
   return {};
 }
 
-/** How refusals are written on a path. */
+/** How a refusal is written. */
 export interface RefusalForm {
   /** On `sync/*` every status but 401, 403 and 500 must fit the answer's own schema. */
   readonly sync: boolean;
   readonly action: string;
-  readonly answers: AnswerWriter;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
   /** The partner's sender id; undefined: nobody has been recognised. */
   readonly receiverId: string | undefined;
 }
 
-export async function sendRefusal(reply: FastifyReply, refusal: Refusal, form: RefusalForm): Promise<FastifyReply> {
-  const place = refusal.pointer === undefined || refusal.pointer === '' ? '' : ` (at ${refusal.pointer})`;
-  const message = `${refusal.message}${place}`;
-  const errors = [
-    { code: refusal.detail, message, ...(refusal.pointer === undefined || refusal.pointer === '' ? {} : { pointer: refusal.pointer }) },
-  ];
-  const error = { code: refusal.code, message: message.slice(0, 999) };
-  for (const [name, value] of Object.entries(refusal.headers)) if (!reply.hasHeader(name)) reply.header(name, value);
-  const enveloped = form.sync && ![401, 403, 500].includes(refusal.status);
-  const body = enveloped ? await writeEnveloped(form, errors, error) : writeAcknowledged(form, errors, error);
-  return reply.code(refusal.status).type('application/json; charset=utf-8').send(body);
+export interface RefusalParts {
+  readonly answers: AnswerWriter;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
 }
 
-function writeEnveloped(form: RefusalForm, errors: readonly object[], error: { code: string; message: string }): Promise<string> {
-  return form.answers.writeRefusal(
-    {
-      action: form.action,
-      receiverId: form.receiverId ?? 'unknown',
-      status: 'rjct',
-      reasonMessage: error.message,
-      totalCount: 0,
-      completedCount: 0,
-    },
-    { errors, error },
-  );
+export type RefusalSender = (reply: FastifyReply, refusal: Refusal, form: RefusalForm) => Promise<FastifyReply>;
+
+// Strangers share a signed refusal for so long: asking for signatures must not be a way to keep the server busy.
+const SHARED_MS = 1_000;
+
+export function createRefusalSender(parts: RefusalParts): RefusalSender {
+  const shared = new Map<string, { readonly until: number; readonly body: Promise<string> }>();
+
+  function writeShared(refusal: Refusal, write: () => Promise<string>): Promise<string> {
+    const name = `${refusal.status} ${refusal.message}`;
+    const known = shared.get(name);
+    if (known !== undefined && parts.now() < known.until) return known.body;
+    const body = write();
+    shared.set(name, { until: parts.now() + SHARED_MS, body });
+    return body;
+  }
+
+  return async (reply, refusal, form) => {
+    const place = refusal.pointer === undefined || refusal.pointer === '' ? {} : { pointer: refusal.pointer };
+    const message = 'pointer' in place ? `${refusal.message} (at ${place.pointer})` : refusal.message;
+    const errors = [{ code: refusal.detail, message, ...place }];
+    const error = { code: refusal.code, message: message.slice(0, 999) };
+    for (const [name, value] of Object.entries(refusal.headers)) if (!reply.hasHeader(name)) reply.header(name, value);
+    const enveloped = form.sync && ![401, 403, 500].includes(refusal.status);
+    const write = (): Promise<string> => writeEnveloped(parts, form, errors, error);
+    const body = !enveloped
+      ? writeAcknowledged(parts, errors, error)
+      : await (form.receiverId === undefined ? writeShared(refusal, write) : write());
+    return await reply.code(refusal.status).type('application/json; charset=utf-8').send(body);
+  };
 }
 
-function writeAcknowledged(form: RefusalForm, errors: readonly object[], error: { code: string; message: string }): string {
-  const timestamp = new Date(form.now()).toISOString();
+function writeEnveloped(
+  { answers }: RefusalParts,
+  { action, receiverId = 'unknown' }: RefusalForm,
+  errors: readonly object[],
+  error: { code: string; message: string },
+): Promise<string> {
+  const header = { action, receiverId, status: 'rjct', reasonMessage: error.message, totalCount: 0, completedCount: 0 } as const;
+  return answers.writeRefusal(header, { errors, error });
+}
+
+function writeAcknowledged({ now }: RefusalParts, errors: readonly object[], error: { code: string; message: string }): string {
+  const timestamp = new Date(now()).toISOString();
   return JSON.stringify({ errors, message: { ack_status: 'ERR', timestamp, correlation_id: randomUUID(), error } });
 }

@@ -1,6 +1,5 @@
 import { DciError } from '@dci/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { PartnerLimits } from '../store/partners.ts';
 import { addressSubject } from '../services/address-subject.ts';
 import { type RateDecision, type RateLimiter, rateLimitHeaders } from '../services/rate-limit.ts';
 import type { Sender } from '../services/receive-message.ts';
@@ -8,10 +7,12 @@ import type { TokenVerifier } from '../services/verify-token.ts';
 import { HttpRefusal } from './error-response.ts';
 
 /**
- * What a request must pass before its body is read, cheapest first: size and content type, the address's limit, the
- * bearer token, the scope of the route, the partner's limit.
+ * What a request must pass before its body is read, cheapest first: the address's limit, size and content type, the bearer
+ * token, the scope of the route, the partner's limit.
  */
 export interface Gate {
+  /** The address's limit, for requests of every kind, those that lead nowhere among them. */
+  admit(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /** Passes or throws; leaves the sender for the handler. */
   check(
     request: FastifyRequest,
@@ -37,18 +38,18 @@ const WINDOW_SECONDS = 60;
 export function createGate(parts: GateParts): Gate {
   const senders = new WeakMap<FastifyRequest, Sender>();
 
+  async function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const rule = { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS };
+    const decision = await parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, rule);
+    if (!decision.allowed) refuseRate(decision, reply, 'address', 'too many requests from this address');
+  }
+
   async function check(
     request: FastifyRequest,
     reply: FastifyReply,
     route: { readonly scope: string; readonly registry: string | undefined },
   ): Promise<void> {
     checkBodyHeaders(request, parts.maxBodyBytes);
-    const address = parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, {
-      limit: parts.addressLimitPerMinute,
-      windowSeconds: WINDOW_SECONDS,
-    });
-    const ofAddress = address instanceof Promise ? await address : address;
-    if (!ofAddress.allowed) refuseRate(ofAddress, reply, 'address', 'too many requests from this address');
     const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
     const sender: Sender = { partner, scopes, remoteAddress: request.ip };
     senders.set(request, sender);
@@ -62,32 +63,20 @@ export function createGate(parts: GateParts): Gate {
   }
 
   async function consume({ partner }: Sender, points: number): Promise<RateDecision> {
-    const decision = parts.limiter.consume(`partner ${partner.id}`, points, {
-      limit: pointsPerMinute(partner.limits),
-      windowSeconds: WINDOW_SECONDS,
-    });
-    return decision instanceof Promise ? await decision : decision;
-  }
-
-  function pointsPerMinute(limits: PartnerLimits): number {
-    return limits.pointsPerMinute ?? parts.partnerLimitPerMinute;
+    const rule = { limit: partner.limits.pointsPerMinute ?? parts.partnerLimitPerMinute, windowSeconds: WINDOW_SECONDS };
+    return await parts.limiter.consume(`partner ${partner.id}`, points, rule);
   }
 
   return {
+    admit,
     check,
     senderOf: (request) => senders.get(request),
     async charge(sender, points) {
       const decision = await consume(sender, points);
       if (!decision.allowed)
-        throw new HttpRefusal(
-          429,
+        throw new DciError(
           'err.request.too_many_requests',
-          'err.request.too_many_requests',
-          'the message holds more items than the limit of this partner leaves; send fewer, or later',
-          {
-            'retry-after': String(decision.resetSeconds),
-            ...rateLimitHeaders(decision, 'partner'),
-          },
+          'the message holds more items than the limit of this partner leaves; send fewer, or wait a minute',
         );
     },
   };

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import {
@@ -13,7 +14,7 @@ import type { Profile } from '../profiles/profile.ts';
 import type { AnswerWriter } from '../services/answer-writer.ts';
 import type { SearchService } from '../services/answer-search.ts';
 import { isDatabaseUnavailable } from '../store/database.ts';
-import { FAILED, HttpRefusal, type Refusal, sendRefusal, toRefusal, UNAVAILABLE } from './error-response.ts';
+import { createRefusalSender, FAILED, HttpRefusal, type Refusal, toRefusal, UNAVAILABLE } from './error-response.ts';
 import type { Gate } from './gate.ts';
 import { openApiDocument } from './openapi.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
@@ -28,6 +29,8 @@ import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well
 export interface HttpParts {
   readonly basePath: string;
   readonly maxBodyBytes: number;
+  /** Addresses whose word is taken for where a request came from. */
+  readonly trustedProxies: readonly string[];
   readonly profiles: readonly Profile[];
   readonly gate: Gate;
   readonly search: SearchService;
@@ -43,6 +46,7 @@ export interface HttpParts {
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
+  const refuse = createRefuser(parts);
   const app = fastify({
     loggerInstance: parts.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -51,21 +55,30 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     routerOptions: { ignoreTrailingSlash: false },
+    trustProxy: [...parts.trustedProxies],
+    frameworkErrors: (error, request, reply) => void refuse(error, request, reply),
+    clientErrorHandler: refuseUnreadable,
   });
+  app.addHook('onRequest', parts.gate.admit);
   // Schemas describe the API; the protocol package checks messages, once, with its own pointers and codes.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.setErrorHandler((error: FastifyError, request, reply) => refuse(parts, request, reply, error));
-  app.setNotFoundHandler((request, reply) => refuse(parts, request, reply, missing(app, request)));
+  app.setErrorHandler((error: FastifyError, request, reply) => refuse(error, request, reply));
+  app.setNotFoundHandler((request, reply) => refuse(missing(app, request), request, reply));
   await app.register(swagger, openApiDocument());
   await app.register(
     async (base) => {
       registerSearchRoutes(base, parts);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown);
-      await base.register(swaggerUi, { routePrefix: '/docs', indexPrefix: parts.basePath, staticCSP: true, uiConfig: { validatorUrl: null } });
+      await base.register(swaggerUi, {
+        routePrefix: '/docs',
+        indexPrefix: parts.basePath,
+        staticCSP: true,
+        uiConfig: { validatorUrl: null },
+      });
       base.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()));
     },
     { prefix: parts.basePath },
@@ -89,17 +102,28 @@ function missing(app: FastifyInstance, request: FastifyRequest): HttpRefusal {
   });
 }
 
-function refuse(parts: HttpParts, request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<FastifyReply> {
-  const refusal = toRefusal(error) ?? refuseFramework(error) ?? refuseFailure(parts, request, error);
-  if (refusal.status < 500)
-    parts.log.info({ path: pathOf(request), status: refusal.status, code: refusal.detail, pointer: refusal.pointer }, 'refused');
-  return sendRefusal(reply, refusal, {
-    sync: pathOf(request).includes('/sync/'),
-    action: 'on-search',
-    answers: parts.answers,
-    now: parts.now,
-    receiverId: parts.gate.senderOf(request)?.partner.senderId,
-  });
+type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+function createRefuser(parts: HttpParts): Refuser {
+  const sendRefusal = createRefusalSender(parts);
+  return (error, request, reply) => {
+    const refusal = toRefusal(error) ?? refuseFramework(error) ?? refuseFailure(parts, request, error);
+    const { status, detail, pointer } = refusal;
+    if (status < 500) parts.log.info({ path: pathOf(request), status, code: detail, pointer }, 'refused');
+    return sendRefusal(reply, refusal, {
+      sync: pathOf(request).includes('/sync/'),
+      action: 'on-search',
+      receiverId: parts.gate.senderOf(request)?.partner.senderId,
+    });
+  };
+}
+
+/** What is not HTTP never becomes a request: the connection is told and closed. */
+function refuseUnreadable(_error: Error, socket: Duplex): void {
+  if (!socket.writable) return;
+  const body = JSON.stringify({ errors: [{ code: 'bad_request', message: 'the request could not be read' }] });
+  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/json; charset=utf-8', `content-length: ${Buffer.byteLength(body)}`];
+  socket.end(`${head.join('\r\n')}\r\nconnection: close\r\n\r\n${body}`);
 }
 
 const FRAMEWORK_TEXTS: Readonly<Record<number, readonly [detail: string, text: string]>> = {
@@ -108,11 +132,11 @@ const FRAMEWORK_TEXTS: Readonly<Record<number, readonly [detail: string, text: s
   415: ['unsupported_media_type', 'send the message as application/json in UTF-8'],
 };
 
-// Errors of the framework about the request itself carry a 4xx status; their texts are not ours to send.
+// Errors of the framework and its plugins about the request itself carry a 4xx status; their texts are not ours to send.
 function refuseFramework(error: unknown): Refusal | undefined {
   const { code, statusCode: status } = error as Partial<FastifyError>;
-  if (typeof code !== 'string' || !code.startsWith('FST_ERR') || status === undefined || status < 400) return undefined;
-  if (status >= 500) return status === 503 ? UNAVAILABLE : undefined;
+  if (status === undefined || status < 400) return undefined;
+  if (status >= 500) return status === 503 && code?.startsWith('FST_ERR') === true ? UNAVAILABLE : undefined;
   const [detail, text] = FRAMEWORK_TEXTS[status] ?? ['bad_request', 'the request could not be read'];
   return { status, code: 'err.request.bad', message: text, detail, pointer: undefined, headers: {} };
 }

@@ -1,8 +1,9 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { sql } from 'kysely';
 import { importPersons } from '../support/persons.ts';
-import { type AnswerBody, searchBody, startTestApp } from '../support/test-app.ts';
+import { type AnswerBody, post, searchBody, startTestApp } from '../support/test-app.ts';
 
 describe('a server', () => {
   it('finishes the requests under way when it is told to stop, and takes no more', async () => {
@@ -49,8 +50,16 @@ describe('a server', () => {
       },
     ]);
     await sql`alter table kysely_migration rename to hidden`.execute(test.database.db);
-    const unready = await fetch(`${test.app.url}/health/ready`);
-    expect([unready.status, ((await unready.json()) as { status: string }).status]).toEqual([503, 'not ready']);
+    // What was found is told for a second.
+    await expect
+      .poll(
+        async () => {
+          const unready = await fetch(`${test.app.url}/health/ready`);
+          return [unready.status, ((await unready.json()) as { status: string }).status];
+        },
+        { timeout: 5_000 },
+      )
+      .toEqual([503, 'not ready']);
     await test.close();
   });
 
@@ -63,7 +72,66 @@ describe('a server', () => {
     expect(document.openapi).toMatch(/^3\.1/);
     for (const path of ['/registry/sync/search', '/social/registry/sync/search', '/sr/registry/sync/search'])
       expect(JSON.stringify(document.paths[`${test.app.basePath}${path}`]?.post?.requestBody)).toContain('search_request');
-    expect(await (await fetch(`${test.base}/docs/`)).text()).toContain('swagger-ui');
+    const page = await (await fetch(`${test.base}/docs`)).text();
+    const script = /src="([^"]*swagger-ui-bundle[^"]*)"/.exec(page)?.[1] ?? '';
+    expect((await fetch(new URL(script, `${test.base}/docs`))).status).toBe(200);
+    await test.close();
+  });
+
+  it('says which setting to change where it cannot listen', async () => {
+    const test = await startTestApp();
+    const port = new URL(test.app.url).port;
+    await expect(startTestApp({}, { DCI_PORT: port })).rejects.toThrow('DCI_PORT');
+    await test.close();
+  });
+
+  it('counts what strangers ask of it, whatever it is, and does not sign for each of them', async () => {
+    const test = await startTestApp({}, { DCI_ADDRESS_LIMIT_PER_MINUTE: '30' });
+    const url = `${test.base}/social/registry/sync/search`;
+    const answers: { status: number; text: string }[] = [];
+    // A hundred in well under a minute meet at most two windows of thirty.
+    for (let count = 0; count < 100; count += 1) {
+      const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: '{}' });
+      answers.push({ status: response.status, text: await response.text() });
+    }
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThanOrEqual(40);
+    expect(new Set(refused.map(({ text }) => text)).size).toBeLessThan(refused.length / 2);
+    expect((await fetch(`${test.base}/nowhere`)).status).toBe(429);
+    await test.close();
+  });
+
+  it('believes a proxy only where it is told to', async () => {
+    const forwarded = { 'x-forwarded-for': '203.0.113.9' };
+    for (const [proxies, seen] of [
+      ['', '127.0.0.1'],
+      ['127.0.0.0/8', '203.0.113.9'],
+    ] as const) {
+      const test = await startTestApp({}, { DCI_TRUSTED_PROXIES: proxies });
+      const partner = await test.addPartner('mis.test');
+      const body = searchBody(partner, [{ query_type: 'idtype-value', query: { type: 'UIN', value: '1' } }]);
+      await post(`${test.base}/social/registry/sync/search`, partner.token, body, forwarded);
+      const { rows } = await sql<{ remote_address: string }>`select remote_address from audit`.execute(test.database.db);
+      expect(rows).toEqual([{ remote_address: seen }]);
+      await test.close();
+    }
+  });
+
+  it('tells nothing of itself where a request cannot be read', async () => {
+    const test = await startTestApp();
+    const badUrl = await fetch(`${test.app.url}/%zz`);
+    expect([badUrl.status, await badUrl.text()]).toEqual([400, expect.not.stringContaining('%zz') as string]);
+    const port = Number(new URL(test.app.url).port);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write('BREW / HTTP/1.1\r\nhost: x\r\n\r\n'));
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('utf8');
+      });
+      socket.on('end', () => resolve(text));
+      socket.on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 400/);
     await test.close();
   });
 });
