@@ -25,8 +25,6 @@ export interface SearchLimits extends QueryLimits {
   readonly maxPageSize: number;
   /** Most records that a search may match. */
   readonly maxMatches: number;
-  /** Values in one list. */
-  readonly maxListValues: number;
 }
 
 export type Pass = (plan: SearchPlan, criteria: SearchCriteria, context: SearchContext) => SearchPlan;

@@ -1,18 +1,23 @@
+import { DciError } from '@dci/protocol';
 import type { Attribute, Profile, RecordType } from '../profiles/profile.ts';
 import { recordTable, searchColumns } from './record-table.ts';
 
 /** Parts of SQL text. Names come from profiles and are quoted; everything that a partner sent is a parameter. */
 export interface Parameters {
   readonly values: readonly unknown[];
-  /** The placeholder of a new parameter, cast to `sqlType`. */
+  /** The placeholder of a new parameter, cast to `sqlType`. Throws a refusal when a statement cannot carry more. */
   bind(value: unknown, sqlType: string): string;
 }
+
+// The protocol counts the parameters of a statement in 16 bits: https://www.postgresql.org/docs/current/limits.html
+const MOST_PARAMETERS = 60_000;
 
 export function createParameters(): Parameters {
   const values: unknown[] = [];
   return {
     values,
     bind: (value, sqlType) => {
+      if (values.length >= MOST_PARAMETERS) throw new DciError('rjct.filter.invalid', 'the search compares with too many values');
       values.push(value);
       return `$${values.length}::${sqlType}`;
     },

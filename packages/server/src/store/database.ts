@@ -36,7 +36,8 @@ export function openDatabase(connection: pg.ClientConfig, options: { poolSize?: 
 }
 
 // Connection lost or refused, server starting or shutting down, too many connections (PostgreSQL appendix A, class 08, 57P, 53300).
-const UNAVAILABLE_CODES = /^(08...|57P0[1-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+// Not 08P01: a message that breaks the protocol, such as one of too many parameters, does so at the next attempt too.
+const UNAVAILABLE_CODES = /^(08(?!P01)...|57P0[1-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
 
 /** Whether the database could not be reached, as against having refused a statement. */
 export function isDatabaseUnavailable(error: unknown): boolean {

@@ -91,6 +91,12 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   'no values': predicate({ expression1: is('sex', 'in', []) }),
   'null among values': predicate({ expression1: is('sex', 'in', ['male', null]) }),
   'too many values': predicate({ expression1: is('UIN', 'in', Array.from({ length: 101 }, String)) }),
+  'too many values in all': expression({ $or: [1, 2].map(() => ({ UIN: { $in: Array.from({ length: 51 }, String) } })) }),
+  'a row of too many comparisons': predicate({
+    ...Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`expression${index + 1}`, good])),
+    condition: Array.from({ length: 7_999 }, () => 'and'),
+  }),
+  'something beside a blank expression2': predicate({ expression1: good, expression2: '', limit: 3 }),
   'too many comparisons': predicate(...Array.from({ length: 51 }, () => ({ expression1: good }))),
   'an unknown code': predicate({ expression1: is('sex', 'eq', 'toString') }),
   'text as number': predicate({ expression1: is('group_size', 'lt', 'five') }),

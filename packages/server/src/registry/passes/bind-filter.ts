@@ -74,11 +74,11 @@ function bindTerm(term: Term, subject: Subject, context: SearchContext): Filter 
   assertOpen(field, context, term.namePointer);
   switch (term.operator) {
     case 'ne':
-      return negate(bindComparison(field, { ...term, operator: 'eq' }, term.operator, context));
+      return negate(bindComparison(field, { ...term, operator: 'eq' }, term.operator));
     case 'nin':
-      return negate(bindComparison(field, { ...term, operator: 'in' }, term.operator, context));
+      return negate(bindComparison(field, { ...term, operator: 'in' }, term.operator));
     default:
-      return bindComparison(field, term, term.operator, context);
+      return bindComparison(field, term, term.operator);
   }
 }
 
@@ -88,8 +88,8 @@ function assertOpen(field: Field, context: SearchContext, pointer: string): void
 }
 
 /** `written` is the operator as the partner wrote it, by which it is allowed or not; `term.operator` what is compiled. */
-function bindComparison(field: Field, term: Term, written: Operator, context: SearchContext): Filter {
-  if (field.kind === 'identifier') return bindIdentifier(field, term, context);
+function bindComparison(field: Field, term: Term, written: Operator): Filter {
+  if (field.kind === 'identifier') return bindIdentifier(field, term);
   const { attribute, recordType } = field;
   if (!attribute.operators.includes(written)) {
     throw filterRefusal(`${attribute.name} can be compared by ${attribute.operators.join(', ')}`, term.operatorPointer);
@@ -103,7 +103,7 @@ function bindComparison(field: Field, term: Term, written: Operator, context: Se
     case 'prefix':
       return compare('prefix', coerceText(term.value, attribute.name, term.valuePointer));
     case 'in':
-      return bindList(attribute, term, compare, context);
+      return bindList(attribute, term, compare);
     default:
       return spellOut(coerceValue(attribute, term.value, term.valuePointer), term.operator, compare);
   }
@@ -133,18 +133,16 @@ function spellOut(value: Coerced, operator: Operator, compare: Compare): Filter 
   }
 }
 
-function bindList(attribute: Attribute, term: Term, compare: Compare, context: SearchContext): Filter {
-  const values = readList(term, context).map((value, index) => coerceValue(attribute, value, childPointer(term.valuePointer, index)));
+function bindList(attribute: Attribute, term: Term, compare: Compare): Filter {
+  const values = readList(term).map((value, index) => coerceValue(attribute, value, childPointer(term.valuePointer, index)));
   const points = values.filter((value) => value.kind === 'point').map(({ value }) => value);
   const spans = values.filter((value) => value.kind === 'span').map((span) => spellOut(span, 'eq', compare));
   return joinFilters('or', [...(points.length === 0 ? [] : [compare('in', [...new Set(points)])]), ...spans]);
 }
 
-function readList(term: Term, context: SearchContext): readonly unknown[] {
-  const { maxListValues } = context.limits;
+function readList(term: Term): readonly unknown[] {
   if (!Array.isArray(term.value) || term.value.length === 0)
     throw filterRefusal('a list of at least one value is expected', term.valuePointer);
-  if (term.value.length > maxListValues) throw filterRefusal(`a list may hold ${maxListValues} values`, term.valuePointer);
   return term.value;
 }
 
@@ -153,14 +151,14 @@ interface IdentifierField {
   readonly identifierType: IdentifierType;
 }
 
-function bindIdentifier(field: IdentifierField, term: Term, context: SearchContext): Filter {
+function bindIdentifier(field: IdentifierField, term: Term): Filter {
   const { code } = field.identifierType;
   const pointer = term.valuePointer;
   switch (term.operator) {
     case 'eq':
       return compareIdentifier(field, 'eq', [coerceText(term.value, code, pointer)], pointer);
     case 'in': {
-      const values = readList(term, context).map((value, index) => coerceText(value, code, childPointer(pointer, index)));
+      const values = readList(term).map((value, index) => coerceText(value, code, childPointer(pointer, index)));
       return compareIdentifier(field, 'in', [...new Set(values)], pointer);
     }
     case 'exists':

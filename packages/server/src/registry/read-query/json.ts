@@ -10,6 +10,7 @@ export function childPointer(pointer: string, key: string | number): string {
 }
 
 /** Name of the first member of `object` that is not in `known`. */
-export function findUnknownMember(object: JsonObject, known: readonly string[]): string | undefined {
-  return Object.keys(object).find((key) => !known.includes(key));
+export function findUnknownMember(object: JsonObject, known: Iterable<string>): string | undefined {
+  const names = new Set(known);
+  return Object.keys(object).find((key) => !names.has(key));
 }

@@ -12,6 +12,8 @@ export interface QueryLimits {
   readonly maxTerms: number;
   /** Levels of nesting in one query. */
   readonly maxDepth: number;
+  /** Values in all lists of one query together. */
+  readonly maxListValues: number;
 }
 
 export type Condition =
@@ -52,20 +54,6 @@ function join(kind: 'and' | 'or', terms: readonly Condition[]): Condition {
   const [only, ...others] = terms;
   if (only === undefined) throw new Error('a condition needs terms');
   return others.length === 0 ? only : { kind, terms };
-}
-
-/** How many comparisons a condition makes. */
-export function countTerms(condition: Condition): number {
-  switch (condition.kind) {
-    case 'and':
-    case 'or':
-      return condition.terms.reduce((sum, term) => sum + countTerms(term), 0);
-    case 'not':
-      return countTerms(condition.term);
-    case 'term':
-    case 'identifier':
-      return 1;
-  }
 }
 
 /** Every attribute name that a condition uses. */
