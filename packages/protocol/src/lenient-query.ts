@@ -33,8 +33,11 @@ const PREDICATE_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ...['eq', 'ne', 'lt', 'gt', 'le', 'ge', 'in'].map((operator) => [`$${operator}`, operator] as const),
 ]);
 
+/** With a number, not with any digits that a sender likes: these names stand in the places of changes. */
+const EXPRESSION = /^expression\d{1,3}$/;
+
 function normaliseRow(rewriting: Rewriting, row: JsonObject, at: string): void {
-  const expressions = Object.keys(row).filter((name) => /^expression\d+$/.test(name));
+  const expressions = Object.keys(row).filter((name) => EXPRESSION.test(name));
   const optionals = expressions.filter((name) => name !== 'expression1');
   dropEmpty(rewriting, row, at, ['seq_num', 'condition', ...optionals]);
   readNumbers(rewriting, row, at, ['seq_num']);
@@ -59,18 +62,33 @@ function normaliseExpressionQuery(rewriting: Rewriting, query: JsonObject, at: s
   const value = query['value'];
   const expression = isObject(value) ? value['expression'] : undefined;
   if (!isObject(expression)) return;
-  if (isObject(expression['query'])) normaliseFilter(rewriting, expression['query'], `${at}/value/expression/query`);
+  if (isObject(expression['query']))
+    normaliseFilter(rewriting, expression['query'], { pointer: `${at}/value/expression/query`, isWhole: true });
+}
+
+/** A pointer into a filter that ends before the first name that is not the protocol's. */
+interface Place {
+  readonly pointer: string;
+  /** Whether it has not ended yet. */
+  readonly isWhole: boolean;
+}
+
+const JUNCTIONS: ReadonlySet<string> = new Set(['$and', '$or', '$not', '$nor']);
+
+function below({ pointer, isWhole }: Place, segment: string | number): Place {
+  const isOurs = typeof segment === 'number' || JUNCTIONS.has(segment);
+  return isWhole && isOurs ? { pointer: `${pointer}/${segment}`, isWhole } : { pointer, isWhole: false };
 }
 
 /** Recursion follows the nesting of the message, which its reader bounds. */
-function normaliseFilter(rewriting: Rewriting, filter: JsonObject, at: string): void {
+function normaliseFilter(rewriting: Rewriting, filter: JsonObject, at: Place): void {
   for (const [name, value] of Object.entries(filter)) {
-    const pointer = `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const place = below(at, name);
     if (Array.isArray(value)) {
-      for (const [index, term] of value.entries()) if (isObject(term)) normaliseFilter(rewriting, term, `${pointer}/${index}`);
+      for (const [index, term] of value.entries()) if (isObject(term)) normaliseFilter(rewriting, term, below(place, index));
     } else if (isObject(value)) {
-      if (name.startsWith('$')) normaliseFilter(rewriting, value, pointer);
-      else renameOperators(rewriting, value, pointer);
+      if (name.startsWith('$')) normaliseFilter(rewriting, value, place);
+      else renameOperators(rewriting, value, place);
     }
   }
 }
@@ -83,11 +101,12 @@ const EXPRESSION_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ...['eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'nin'].map((operator) => [operator, `$${operator}`] as const),
 ]);
 
-function renameOperators(rewriting: Rewriting, comparisons: JsonObject, at: string): void {
+function renameOperators(rewriting: Rewriting, comparisons: JsonObject, { pointer }: Place): void {
   for (const [name, value] of Object.entries(comparisons)) {
     const operator = EXPRESSION_SYNONYMS.get(name);
     if (operator === undefined || operator in comparisons) continue;
     delete comparisons[name];
-    replaceMember(rewriting, comparisons, operator, at, value, 'operator read by synonym');
+    comparisons[operator] = value;
+    rewriting.changes.push(`${pointer}: operator read by synonym`);
   }
 }

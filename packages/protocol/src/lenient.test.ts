@@ -119,7 +119,7 @@ describe('lenient mode', () => {
       query_type: 'expression',
       query: { value: { expression: { collection: 'Group', query: { $and: [{ $or: [{ age: { $gte: 1, $lte: 5, $exists: true } }] }] } } } },
     });
-    expect(changes).toContain(`${at}/search_criteria/query/value/expression/query/$and/0/$or/0/age/$gte: operator read by synonym`);
+    expect(changes).toContain(`${at}/search_criteria/query/value/expression/query/$and/0/$or/0: operator read by synonym`);
     const twice = query({ ge: 1, $gte: 2 });
     expect(normaliseItem({}, { query: twice }).criteria).toMatchObject({
       query: { value: { expression: { query: twice.value.expression.query } } },
@@ -151,10 +151,27 @@ describe('lenient mode', () => {
     expect(normalise(value)).toEqual({ value, changes: [] });
   });
 
-  it('names a hundred changes and counts the rest', () => {
+  it('names no place by what the sender chose', () => {
+    const secret = '9000000001';
+    const query = {
+      [secret]: { ge: 1 },
+      $and: [
+        { [secret]: { le: 1 } },
+        { [`$${secret}`]: [{ $or: [{ age: { lt: 1 } }] }] },
+        { [`a/${secret}`]: { $or: { age: { eq: 1 } } } },
+      ],
+    };
+    const expressions = normaliseItem({}, { query: { value: { expression: { query } } } }).changes;
+    const root = `${at}/search_criteria/query/value/expression/query`;
+    expect(expressions).toEqual([root, `${root}/$and/0`, `${root}/$and/1`].map((place) => `${place}: operator read by synonym`));
+    const rows = [{ expression1: {}, [`expression${secret}`]: '', [secret]: '' }];
+    expect(normaliseItem({ [secret]: '' }, { [secret]: '', query: rows }).changes.join()).not.toContain(secret);
+  });
+
+  it('names ten changes and counts the rest', () => {
     const { changes } = normalise({ message: { search_request: Array.from({ length: 150 }, () => ({ timestamp: '' })) } });
-    expect(changes).toHaveLength(101);
-    expect(changes.at(-1)).toBe('and 50 more');
+    expect(changes).toHaveLength(11);
+    expect(changes.at(-1)).toBe('and 140 more');
   });
 
   it('leaves what is no message as it is', () => {

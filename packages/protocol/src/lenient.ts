@@ -18,7 +18,10 @@ export interface LenientContext {
 /** A message made fit for validation. */
 export interface LenientReading {
   readonly value: unknown;
-  /** Place and kind of the first hundred changes, such as `/header/total_count: text read as a number`; never a value. */
+  /**
+   * Place and kind of the first ten changes, such as `/header/total_count: text read as a number`, then how many more there
+   * were. Never a value; and a place ends before the first name that the sender chose, so that all of it may be logged.
+   */
   readonly changes: readonly string[];
 }
 
@@ -45,7 +48,7 @@ export function normaliseLeniently(received: unknown, context: LenientContext): 
 }
 
 /** Enough to see what a sender does; a batch of thousands does it thousands of times. */
-const MOST_CHANGES = 100;
+const MOST_CHANGES = 10;
 
 function shorten(changes: readonly string[]): readonly string[] {
   if (changes.length <= MOST_CHANGES) return changes;

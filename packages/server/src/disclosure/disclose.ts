@@ -1,9 +1,11 @@
 import { canonicalJson } from '@dci/protocol';
+import { findIdentifierType } from '../profiles/index.ts';
 import type { Entity, Profile, RecordType } from '../profiles/profile.ts';
-import { readBody, writeEntity } from '../registry/document.ts';
+import { type Document, readBody, writeEntity } from '../registry/document.ts';
 import type { FoundRecord, SearchPlan, SearchResult } from '../registry/plan.ts';
+import { givesContainer } from './field-rules.ts';
 import { filterFields } from './filter-fields.ts';
-import type { Grant } from './grant.ts';
+import { type Grant, givesIdentifierType } from './grant.ts';
 
 declare const disclosed: unique symbol;
 
@@ -51,7 +53,8 @@ function giveDocument(
   entity: Entity,
   record: FoundRecord,
 ): Record<string, unknown> {
-  const document = filterFields(grant.rule, recordType.document, readBody(recordType, record.body));
+  const known = dropIdentifiers(grant, profile, recordType, readBody(recordType, record.body));
+  const document = filterFields(grant.rule, recordType.document, known);
   const given = {
     '@type': entity.name,
     ...(entity.property === undefined ? document : (document[entity.property] as Record<string, unknown> | undefined)),
@@ -63,5 +66,26 @@ function giveDocument(
   if (memberType === undefined || memberEntity === undefined) return given;
   const list = record.members.map((member) => giveDocument(grant, profile, memberType, memberEntity, member.record));
   const head = list[record.members.findIndex((member) => member.isHead)];
-  return { ...given, [members.listProperty]: list, ...(head === undefined ? {} : { [members.headProperty]: head }) };
+  return {
+    ...given,
+    ...(givesContainer(grant.rule, recordType, members.listProperty) ? { [members.listProperty]: list } : {}),
+    ...(head !== undefined && givesContainer(grant.rule, recordType, members.headProperty) ? { [members.headProperty]: head } : {}),
+  };
+}
+
+/** Types of identifiers tell what happened in a life: the number of a death certificate is that of a dead person. */
+function dropIdentifiers(grant: Grant, profile: Profile, recordType: RecordType, document: Document): Document {
+  const isGiven = (entry: unknown): boolean => {
+    const code = (entry as { readonly identifier_type?: unknown }).identifier_type;
+    return typeof code === 'string' && givesIdentifierType(grant, findIdentifierType(profile, code, recordType.name));
+  };
+  return recordType.identifierPaths.reduce((kept, path) => keepEntries(kept, path.split('.'), isGiven), document);
+}
+
+/** A copy of `document` in which the list at `path` holds only what `isGiven` says. */
+function keepEntries(document: Document, [name = '', ...rest]: readonly string[], isGiven: (entry: unknown) => boolean): Document {
+  const value = document[name];
+  if (rest.length === 0) return Array.isArray(value) ? { ...document, [name]: value.filter(isGiven) } : document;
+  if (typeof value !== 'object' || value === null) return document;
+  return { ...document, [name]: keepEntries(value as Document, rest, isGiven) };
 }

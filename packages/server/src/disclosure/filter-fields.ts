@@ -10,13 +10,15 @@ interface SchemaNode {
 
 /**
  * The part of `document` that `rule` gives. A field's class is the annotation nearest above it in the schema; what the
- * schema does not know is not given. Containers that end up empty are left out; `@type` stays where anything does.
+ * schema does not know is not given. A container with a class of its own that is not given is left out whole, whatever
+ * the classes of what is in it. Containers that end up empty are left out; `@type` stays where anything does.
  */
 export function filterFields(rule: FieldRule, schema: TSchema, document: Record<string, unknown>): Record<string, unknown> {
   return (filterValue(rule, schema, undefined, document) ?? {}) as Record<string, unknown>;
 }
 
 function filterValue(rule: FieldRule, node: SchemaNode, inherited: Sensitivity | undefined, value: unknown): unknown {
+  if (node.sensitivity !== undefined && !givesClass(rule, node.sensitivity)) return undefined;
   const sensitivity = node.sensitivity ?? inherited;
   if (Array.isArray(value)) {
     const { items } = node;

@@ -1,8 +1,7 @@
 import { DciError } from '@dci/protocol';
 import type { Attribute, IdentifierType, RecordType } from '../profiles/profile.ts';
-import { sensitivityOf } from '../profiles/index.ts';
 import type { Partner } from '../store/partners.ts';
-import { type FieldRule, findFieldRule, givesClass } from './field-rules.ts';
+import { type FieldRule, findFieldRule, givesClass, givesField } from './field-rules.ts';
 
 /**
  * What one partner may see, decided once for a message: the legal basis, the purposes and the field rule of its
@@ -28,5 +27,10 @@ export function decideGrant(partner: Partner): Grant {
 
 /** A field that may not be seen may not be searched or sorted by either: its answers would tell it. */
 export function mayUse(grant: Grant, recordType: RecordType, what: Attribute | IdentifierType): boolean {
-  return givesClass(grant.rule, 'path' in what ? sensitivityOf(recordType, what.path) : 'identifier');
+  return 'path' in what ? givesField(grant.rule, recordType, what.path) : givesIdentifierType(grant, what);
+}
+
+/** Whether identifiers of this type are given. One that the profile does not know is given by `full` only. */
+export function givesIdentifierType(grant: Grant, type: IdentifierType | undefined): boolean {
+  return givesClass(grant.rule, type && (type.sensitivity ?? 'identifier'));
 }

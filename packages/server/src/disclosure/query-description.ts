@@ -5,11 +5,17 @@ import type { Filter, SearchPlan } from '../registry/plan.ts';
 
 /**
  * What the audit trail says a partner asked. Values that point at a person are kept as keyed hashes: two questions about
- * one person can be told to be the same, the person cannot be read from them.
+ * one person can be told to be the same, the person cannot be read from them. A filter that names very many of them is
+ * described by their number.
  */
 export type QueryDescriber = (plan: SearchPlan) => object;
 
 const POINTS_AT_A_PERSON: ReadonlySet<Sensitivity> = new Set(['identifier', 'name', 'contact']);
+
+type Leaf = Extract<Filter, { kind: 'compare' | 'identifier' }>;
+
+/** More values than this are counted. A message may hold a thousand filters of a thousand values. */
+const MOST_VALUES = 50;
 
 /** `key`: kept for this purpose alone. */
 export function createQueryDescriber(key: Buffer): QueryDescriber {
@@ -27,8 +33,7 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
       case 'identifier':
         return { [filter.type]: { [filter.operator]: filter.values.map(hash) } };
       case 'compare': {
-        const hidden = POINTS_AT_A_PERSON.has(sensitivityOf(filter.recordType, filter.attribute.path) ?? 'identifier');
-        const value = !hidden ? filter.value : Array.isArray(filter.value) ? filter.value.map(hash) : hash(filter.value);
+        const value = !pointsAtPerson(filter) ? filter.value : Array.isArray(filter.value) ? filter.value.map(hash) : hash(filter.value);
         return { [filter.attribute.name]: { [filter.operator]: value } };
       }
     }
@@ -37,8 +42,37 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
   return (plan) => ({
     registry: plan.profile.registry,
     entity: plan.entity.name,
-    filter: describe(plan.filter),
+    filter: summarise(plan.filter) ?? describe(plan.filter),
     sort: plan.sort.map(({ by, direction }) => `${'attribute' in by ? by.attribute.name : by.identifierType} ${direction}`),
     page: { size: plan.page.size, number: plan.page.number },
   });
+}
+
+/** Part of a person's name or number; or a day, which few persons share: a birth date is half a name. */
+function pointsAtPerson({ recordType, attribute, operator }: Extract<Leaf, { kind: 'compare' }>): boolean {
+  if (attribute.type === 'date' && (operator === 'eq' || operator === 'ne' || operator === 'in' || operator === 'nin')) return true;
+  return POINTS_AT_A_PERSON.has(sensitivityOf(recordType, attribute.path) ?? 'identifier');
+}
+
+/** What stands for a filter that is too long to be told: its fields, and how many terms and values it has. */
+function summarise(filter: Filter): object | undefined {
+  const leaves = leavesOf(filter);
+  const values = leaves.reduce((sum, leaf) => sum + countValues(leaf), 0);
+  if (values <= MOST_VALUES) return undefined;
+  return { fields: [...new Set(leaves.map(fieldName))], terms: leaves.length, values };
+}
+
+function leavesOf(filter: Filter): readonly Leaf[] {
+  if ('terms' in filter) return filter.terms.flatMap(leavesOf);
+  return filter.kind === 'not' ? leavesOf(filter.term) : [filter];
+}
+
+/** A term without values, such as whether there is an identifier, is one too. */
+function countValues(leaf: Leaf): number {
+  if (leaf.kind === 'identifier') return Math.max(1, leaf.values.length);
+  return Array.isArray(leaf.value) ? Math.max(1, leaf.value.length) : 1;
+}
+
+function fieldName(leaf: Leaf): string {
+  return leaf.kind === 'identifier' ? leaf.type : leaf.attribute.name;
 }

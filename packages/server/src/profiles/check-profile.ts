@@ -43,7 +43,10 @@ function checkIdentifierTypes(profile: Profile): string[] {
   const names = profile.identifierTypes.flatMap((type) =>
     [type.code, ...type.synonyms].map((name) => `${type.recordType} ${lowerCase(name)}`),
   );
-  return [...unknown, ...findRepeated(names).map((name) => `two identifier types answer to ${name}`)];
+  const misclassified = profile.identifierTypes
+    .filter((type) => type.sensitivity !== undefined && !SENSITIVITIES.includes(type.sensitivity))
+    .map((type) => `identifier type ${type.code} has no known sensitivity`);
+  return [...unknown, ...misclassified, ...findRepeated(names).map((name) => `two identifier types answer to ${name}`)];
 }
 
 function checkRecordType(profile: Profile, recordType: RecordType): string[] {

@@ -5,7 +5,8 @@ import type { TSchema } from 'typebox';
  * searched, which identifiers exist, which events a change raises. Nothing outside `profiles/` knows a registry by name.
  *
  * Sensitivity is said once, in the document schema: every property (or an ancestor of it) carries the annotation
- * `sensitivity`, e.g. `Type.String({ sensitivity: 'contact' })`; attributes inherit it through their path.
+ * `sensitivity`, e.g. `Type.String({ sensitivity: 'contact' })`; attributes inherit it through their path. On an object or
+ * a list it is a gate as well: who is not given its class is given nothing of what is in it.
  */
 export interface Profile {
   /** Wire name of the registry in paths, e.g. `social`. */
@@ -31,6 +32,11 @@ export interface IdentifierType {
   readonly recordType: string;
   /** At most one current record has a given value; imports match records on it. */
   readonly unique: boolean;
+  /**
+   * Class of the identifiers of this type; absent: `identifier`. To have one may tell what its holder is: only a dead
+   * person has the number of a death certificate.
+   */
+  readonly sensitivity?: Sensitivity;
 }
 
 /** A class of fields with one rule for all of them; the vocabulary of field rules and agreements. */

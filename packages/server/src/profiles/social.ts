@@ -107,7 +107,8 @@ const member = closed(
   { '@type': entityName('Member'), demographic_info: srPerson },
   {
     member_identifier: list(identifier),
-    related_person: list(relatedPerson),
+    // Who is related to whom is not told by the classes of a name and an identifier.
+    related_person: { ...list(relatedPerson), sensitivity: 'demographic' },
     is_disabled: yesNo('special'),
     disability_info: list(disability),
     marital_status: code('demographic', MARITAL_STATUS),
@@ -134,7 +135,8 @@ const group = closed(
     poverty_score: decimal('financial', -1_000_000, 1_000_000),
     poverty_score_type: text('financial', 100),
     group_head_info: member,
-    group_size: integer('demographic', 0, 1_000_000),
+    // No secret to who is given the list of members.
+    group_size: integer('administrative', 0, 1_000_000),
     member_list: list(member, 1_000),
     registration_date: timestamp('administrative'),
     last_updated: timestamp('administrative'),
@@ -337,8 +339,20 @@ export const socialProfile: Profile = {
     { code: 'UIN', synonyms: NATIONAL_ID, recordType: 'person', unique: true },
     { code: 'BRN', synonyms: ['urn:gov:birth-registration', 'birth_registration_number'], recordType: 'person', unique: true },
     // Shared by the two spouses.
-    { code: 'MRN', synonyms: ['urn:gov:marriage-registration', 'marriage_registration_number'], recordType: 'person', unique: false },
-    { code: 'DRN', synonyms: ['urn:gov:death-registration', 'death_registration_number'], recordType: 'person', unique: true },
+    {
+      code: 'MRN',
+      synonyms: ['urn:gov:marriage-registration', 'marriage_registration_number'],
+      recordType: 'person',
+      unique: false,
+      sensitivity: 'demographic',
+    },
+    {
+      code: 'DRN',
+      synonyms: ['urn:gov:death-registration', 'death_registration_number'],
+      recordType: 'person',
+      unique: true,
+      sensitivity: 'demographic',
+    },
     {
       code: 'HHID',
       synonyms: ['urn:gov:household-id', 'household_id', 'group_id', 'household_identifier'],

@@ -3,6 +3,7 @@ import {
   type DigestForm,
   type Envelope,
   type JsonText,
+  type LenientReading,
   normaliseLeniently,
   parseEnvelope,
   readJson,
@@ -44,7 +45,8 @@ const REPEATED_IN_LENIENT_MODE: ReadonlySet<string> = new Set(['condition']);
 export async function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): Promise<VerifiedMessage> {
   const { partner } = sender;
   const received = readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
-  const envelope = parseEnvelope(partner.lenient ? normalise(reception, partner, received) : received.value);
+  const { value, changes } = partner.lenient ? normalise(reception, received) : { value: received.value, changes: [] };
+  const envelope = parseEnvelope(value);
   checkAddressees(reception, partner, envelope);
   const message = await verifyMessageInBackground({
     received,
@@ -54,6 +56,8 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
     now: Math.floor(reception.now() / 1000),
     preferredForm: reception.digestForms.get(partner.id),
   });
+  // Not before: what anybody can send must not fill the log.
+  if (changes.length > 0) reception.log.info({ partner: partner.senderId, changes }, 'message normalised');
   if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
   if (message.header.is_msg_encrypted === true)
     throw new DciError('err.encryption.invalid', 'encrypted messages are not served; send the message in clear over TLS', {
@@ -62,10 +66,8 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
   return message;
 }
 
-function normalise(reception: Reception, partner: Partner, received: JsonText): unknown {
-  const { value, changes } = normaliseLeniently(received.value, { now: new Date(reception.now()).toISOString() });
-  if (changes.length > 0) reception.log.info({ partner: partner.senderId, changes }, 'message normalised');
-  return value;
+function normalise(reception: Reception, received: JsonText): LenientReading {
+  return normaliseLeniently(received.value, { now: new Date(reception.now()).toISOString() });
 }
 
 function checkAddressees(reception: Reception, partner: Partner, { header }: Envelope): void {
