@@ -108,8 +108,9 @@ function createRefuser(parts: HttpParts): Refuser {
   const sendRefusal = createRefusalSender(parts);
   return (error, request, reply) => {
     const refusal = toRefusal(error) ?? refuseFramework(error) ?? refuseFailure(parts, request, error);
-    const { status, detail, pointer } = refusal;
-    if (status < 500) parts.log.info({ path: pathOf(request), status, code: detail, pointer }, 'refused');
+    // Neither path nor pointer as they came: both may hold what a sender wrote into them.
+    const { status, detail } = refusal;
+    if (status < 500) parts.log.info({ route: request.routeOptions.url, status, code: detail }, 'refused');
     return sendRefusal(reply, refusal, {
       sync: pathOf(request).includes('/sync/'),
       action: 'on-search',
@@ -142,7 +143,7 @@ function refuseFramework(error: unknown): Refusal | undefined {
 }
 
 function refuseFailure(parts: HttpParts, request: FastifyRequest, error: unknown): Refusal {
-  parts.log.error({ err: error, path: pathOf(request) }, 'request failed');
+  parts.log.error({ err: error, route: request.routeOptions.url }, 'request failed');
   return isDatabaseUnavailable(error) ? UNAVAILABLE : FAILED;
 }
 

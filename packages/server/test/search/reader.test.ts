@@ -48,7 +48,10 @@ describe('a reader', () => {
       const results = await executeSearches(
         reader,
         ['U0001', 'U0002', 'U0003'].map((uin) => fixture.plan(identifier('UIN', uin))),
-        { budget: openMessageBudget({ milliseconds: 60_000, records: 100, characters: 1_000_000 }, () => performance.now()), inTurn: (work) => work() },
+        {
+          budget: openMessageBudget({ milliseconds: 60_000, records: 100, characters: 1_000_000 }, () => performance.now()),
+          inTurn: (work) => work(),
+        },
       );
       expect(results).toEqual([tooLong, tooLong, tooLong]);
     } finally {

@@ -3,21 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { readQuery } from './read-query.ts';
 
 const LIMITS = { maxTerms: 50, maxDepth: 12, maxListValues: 100 };
+// Work that grows with the square of it would outlast the test.
 const MANY = 85_000;
-/** One pass over the largest query takes a tenth of it; a quadratic one takes many seconds. */
-const SOON_MS = 1_000;
 
 type Criteria = Parameters<typeof readQuery>[0];
 
-/** The place of a refusal, which must come soon. */
+/** The place of a refusal. */
 function refusedPlace(criteria: Criteria): string | undefined {
-  const start = performance.now();
   try {
     readQuery(criteria, LIMITS, '');
   } catch (error) {
     if (!(error instanceof DciError)) throw error;
     expect(error.code).toBe('rjct.filter.invalid');
-    expect(performance.now() - start).toBeLessThan(SOON_MS);
     return error.pointer;
   }
   throw new Error('was not refused');
@@ -45,7 +42,7 @@ describe('a predicate', () => {
     expect(refusedPlace(predicate(...Array.from({ length: 51 }, () => rowOf(1, good))))).toBe('/query');
   });
 
-  it('is refused soon, however large', () => {
+  it('is refused, however large', () => {
     expect(refusedPlace(predicate(rowOf(MANY, 1)))).toBe('/query/0');
     expect(refusedPlace(predicate(rowOf(8_000, good)))).toBe('/query/0');
     expect(refusedPlace(predicate(...Array.from({ length: MANY }, () => rowOf(1, good))))).toBe('/query');
