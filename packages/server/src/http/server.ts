@@ -44,6 +44,8 @@ export interface HttpParts {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
+// Whoever has not read his answer by then holds up the stop no longer.
+const STOP_PATIENCE_MS = 10_000;
 
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
   const refuse = createRefuser(parts);
@@ -60,6 +62,9 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     clientErrorHandler: refuseUnreadable,
   });
   app.addHook('onRequest', parts.gate.admit);
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), STOP_PATIENCE_MS).unref();
+  });
   // Schemas describe the API; the protocol package checks messages, once, with its own pointers and codes.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));

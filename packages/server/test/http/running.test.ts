@@ -74,7 +74,8 @@ describe('a server', () => {
       expect(JSON.stringify(document.paths[`${test.app.basePath}${path}`]?.post?.requestBody)).toContain('search_request');
     const page = await (await fetch(`${test.base}/docs`)).text();
     const script = /src="([^"]*swagger-ui-bundle[^"]*)"/.exec(page)?.[1] ?? '';
-    expect((await fetch(new URL(script, `${test.base}/docs`))).status).toBe(200);
+    const bundle = await fetch(new URL(script, `${test.base}/docs`));
+    expect([bundle.status, (await bundle.text()).length > 100_000]).toEqual([200, true]);
     await test.close();
   });
 
@@ -134,4 +135,14 @@ describe('a server', () => {
     expect(answer).toMatch(/^HTTP\/1.1 400/);
     await test.close();
   });
+
+  it('does not wait for ever for a caller who does not read his answer', async () => {
+    const test = await startTestApp();
+    const page = await (await fetch(`${test.base}/docs`)).text();
+    const script = /src="([^"]*swagger-ui-bundle[^"]*)"/.exec(page)?.[1] ?? '';
+    const unread = await fetch(new URL(script, `${test.base}/docs`));
+    expect(unread.status).toBe(200);
+    await test.close();
+    await expect(unread.text()).rejects.toThrow();
+  }, 30_000);
 });
