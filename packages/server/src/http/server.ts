@@ -46,6 +46,7 @@ export interface HttpParts {
 const REQUEST_TIMEOUT_MS = 30_000;
 // Whoever has not read his answer by then holds up the stop no longer.
 const STOP_PATIENCE_MS = 10_000;
+const SWEEP_MS = 50;
 
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
   const refuse = createRefuser(parts);
@@ -63,7 +64,13 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   });
   app.addHook('onRequest', parts.gate.admit);
   app.addHook('preClose', async () => {
-    setTimeout(() => app.server.closeAllConnections(), STOP_PATIENCE_MS).unref();
+    // A connection whose last request was answered while stopping would be kept for the next one.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    const patience = setTimeout(() => app.server.closeAllConnections(), STOP_PATIENCE_MS);
+    app.server.once('close', () => {
+      clearInterval(sweep);
+      clearTimeout(patience);
+    });
   });
   // Schemas describe the API; the protocol package checks messages, once, with its own pointers and codes.
   app.setValidatorCompiler(() => () => true);

@@ -143,6 +143,6 @@ describe('a server', () => {
     const unread = await fetch(new URL(script, `${test.base}/docs`));
     expect(unread.status).toBe(200);
     await test.close();
-    await expect(unread.text()).rejects.toThrow();
+    await expect(fetch(`${test.app.url}/health/live`)).rejects.toThrow();
   }, 30_000);
 });
