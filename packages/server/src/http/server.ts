@@ -17,7 +17,7 @@ import { isDatabaseUnavailable } from '../store/database.ts';
 import { createRefusalSender, FAILED, HttpRefusal, type Refusal, toRefusal, UNAVAILABLE } from './error-response.ts';
 import type { Gate } from './gate.ts';
 import { openApiDocument } from './openapi.ts';
-import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
+import { HEALTH_PATHS, type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { registerSearchRoutes } from './routes/search.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
 import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
@@ -62,7 +62,9 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     frameworkErrors: (error, request, reply) => void refuse(error, request, reply),
     clientErrorHandler: refuseUnreadable,
   });
-  app.addHook('onRequest', parts.gate.admit);
+  app.addHook('onRequest', async (request, reply) => {
+    if (!HEALTH_PATHS.has(request.routeOptions.url ?? '')) await parts.gate.admit(request, reply);
+  });
   app.addHook('preClose', async () => {
     // A connection whose last request was answered while stopping would be kept for the next one.
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);

@@ -63,6 +63,15 @@ describe('a server', () => {
     await test.close();
   });
 
+  it('tells that it lives also when its limits cannot be counted', async () => {
+    const test = await startTestApp();
+    await sql`alter table rate_window rename to hidden`.execute(test.database.db);
+    expect((await fetch(`${test.base}/.well-known/jwks.json`)).status).toBe(500);
+    expect((await fetch(`${test.app.url}/health/live`)).status).toBe(200);
+    expect((await fetch(`${test.app.url}/health/ready`)).status).toBe(200);
+    await test.close();
+  });
+
   it('shows its API: every mount, generated from the schemas that read the messages', async () => {
     const test = await startTestApp();
     const document = (await (await fetch(`${test.base}/openapi.json`)).json()) as {
