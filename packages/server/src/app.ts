@@ -19,6 +19,7 @@ import { openPartnerDirectory, type PartnerDirectory } from './services/partner-
 import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
 import { openSigningKeys, type SigningKeys } from './services/signing-keys.ts';
+import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
 import { purgeSeenMessages } from './store/audit.ts';
@@ -69,15 +70,14 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const ticker = closing(startTicker({ pool: database.pool, tasks: PERIODIC_TASKS, everyMs: TICK_MS, log }));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: signingKeys.active, now });
+    const cursorKey = sealer.deriveKey('cursor');
     const search = createSearchService({
-      ...config,
       reception: { ...config, now, digestForms: new Map(), log },
-      profiles,
-      reader,
+      search: createSearch({ ...config, profiles, reader, cursorKey, now }),
       audit,
       answers,
       describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
-      cursorKey: sealer.deriveKey('cursor'),
+      cursorKey,
       charge: gate.charge,
     });
     const http = closing(

@@ -1,0 +1,57 @@
+import type { DciError, VerifiedMessage } from '@dci/protocol';
+import type { Grant } from '../disclosure/grant.ts';
+import type { QueryDescriber } from '../disclosure/query-description.ts';
+import type { AuditEntry } from '../store/audit.ts';
+import type { Sender } from './receive-message.ts';
+import type { SearchOutcome } from './search.ts';
+
+/** What the audit trail says of a search: who asked for what, why he may, and what he was given. */
+
+export interface AuditedSearch {
+  readonly grant: Grant;
+  readonly transactionId: string;
+  readonly correlationId: string;
+  readonly outcomes: readonly SearchOutcome[];
+}
+
+export function describeSearch(
+  describeQuery: QueryDescriber,
+  { grant, transactionId, correlationId, outcomes }: AuditedSearch,
+): Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'> {
+  const answered = outcomes.flatMap((outcome) => ('result' in outcome ? [outcome.result] : []));
+  return {
+    registry: [...new Set(answered.map((result) => result.plan.profile.registry))].join(' '),
+    transactionId,
+    correlationId,
+    legalBasis: grant.legalBasis,
+    purposes: grant.purposes,
+    fieldRule: grant.rule.name,
+    outcome: answered.length > 0 ? 'answered' : 'rjct.errors.too_many',
+    query: JSON.stringify(
+      outcomes.map((outcome) => ('result' in outcome ? describeQuery(outcome.result.plan) : { refused: outcome.refusal.code })),
+    ),
+    itemCount: outcomes.length,
+    recordCount: answered.reduce((sum, result) => sum + result.records.length, 0),
+    disclosed: JSON.stringify(answered.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds }))),
+  };
+}
+
+/** A message that was refused as a whole. */
+export function describeRefusal(sender: Sender, action: string, fault: DciError, message: VerifiedMessage | undefined): AuditEntry {
+  return {
+    ...describeSender(sender, action),
+    registry: '',
+    messageId: message?.header.message_id ?? '',
+    purposes: [],
+    outcome: fault.code,
+    itemCount: 0,
+    recordCount: 0,
+    disclosed: '[]',
+  };
+}
+
+type AuditedSender = Pick<AuditEntry, 'partnerId' | 'partnerRevision' | 'senderId' | 'remoteAddress' | 'action'>;
+
+export function describeSender({ partner, remoteAddress }: Pick<Sender, 'partner' | 'remoteAddress'>, action: string): AuditedSender {
+  return { partnerId: partner.id, partnerRevision: partner.revision, senderId: partner.senderId, remoteAddress, action };
+}

@@ -1,0 +1,144 @@
+import { DciError, type SearchItem, type SearchRequest } from '@dci/protocol';
+import { type DisclosedResult, disclose } from '../disclosure/disclose.ts';
+import { type Grant, mayUse } from '../disclosure/grant.ts';
+import type { Profile } from '../profiles/profile.ts';
+import { findProfile, findProfileByRegType } from '../profiles/index.ts';
+import type { SearchPlan } from '../registry/plan.ts';
+import { executeSearches } from '../registry/execute.ts';
+import { createLanes } from '../registry/lanes.ts';
+import { openMessageBudget } from '../registry/message-budget.ts';
+import type { Reader } from '../registry/reader.ts';
+import { planSearch } from '../registry/search.ts';
+import type { Partner } from '../store/partners.ts';
+
+/**
+ * The search: the items of a request, each answered or refused. Items are planned one by one, so that one that cannot be
+ * served does not harm the others, and read together. It knows neither how the request came nor how its answer leaves.
+ */
+export interface Search {
+  run(asked: AskedSearch): Promise<SearchOutcome[]>;
+}
+
+/** What is asked, by whom, and what he may see. */
+export interface AskedSearch {
+  readonly partner: Partner;
+  readonly grant: Grant;
+  /** The registry of the path, where the path names one. */
+  readonly mounted: Profile | undefined;
+  readonly request: SearchRequest;
+  readonly pages: PageSizes;
+  /** Whoever asked has gone: nothing more is read for him. */
+  readonly gone?: AbortSignal | undefined;
+}
+
+/** Records a page, where the item does not say and at most; a partner's own limit stands in place of both. */
+export interface PageSizes {
+  readonly usual: number;
+  readonly most: number;
+}
+
+export type SearchOutcome = AnsweredItem | RefusedItem;
+
+export interface AnsweredItem {
+  readonly item: SearchItem;
+  readonly result: DisclosedResult;
+}
+
+export interface RefusedItem {
+  readonly item: SearchItem;
+  /** `rjct.*` */
+  readonly refusal: DciError;
+}
+
+export interface SearchParts {
+  readonly profiles: readonly Profile[];
+  readonly defaultRegistry: string;
+  readonly reader: Reader;
+  readonly cursorKey: Buffer;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+const MAX_MATCHES = 100_000;
+/** Of one partner, at a time; look-ups by identifier do not count. */
+const SEARCHES_SIDE_BY_SIDE = 2;
+const MESSAGE_LIMITS = { milliseconds: 10_000, records: 20_000, characters: 32_000_000 };
+const QUERY_LIMITS = { maxTerms: 50, maxDepth: 12, maxListValues: 1_000 };
+
+export function createSearch(parts: SearchParts): Search {
+  const lanes = createLanes(SEARCHES_SIDE_BY_SIDE);
+  return {
+    async run(asked) {
+      const planned = planItems(parts, asked);
+      const plans = planned.flatMap((entry) => ('plan' in entry ? [entry.plan] : []));
+      const results = await executeSearches(parts.reader, plans, {
+        budget: openMessageBudget(MESSAGE_LIMITS, () => performance.now()),
+        inTurn: (work) => lanes.run(asked.partner.id, work),
+        gone: asked.gone,
+      });
+      let next = 0;
+      return planned.map((entry): SearchOutcome => {
+        if ('refusal' in entry) return entry;
+        const { item } = entry;
+        const result = results[next++];
+        if (result === undefined) throw new Error('a search was planned and not executed');
+        return result instanceof DciError ? { item, refusal: result } : { item, result: disclose(asked.grant, result) };
+      });
+    },
+  };
+}
+
+type PlannedItem = RefusedItem | { readonly item: SearchItem; readonly plan: SearchPlan };
+
+function planItems(parts: SearchParts, asked: AskedSearch): PlannedItem[] {
+  const seen = new Set<string>();
+  return asked.request.search_request.map((item, index): PlannedItem => {
+    try {
+      const pointer = `/message/search_request/${index}`;
+      if (seen.has(item.reference_id))
+        throw new DciError('rjct.reference_id.duplicate', 'another item of this message has the same reference_id', {
+          pointer: `${pointer}/reference_id`,
+        });
+      seen.add(item.reference_id);
+      return { item, plan: planItem(parts, asked, item, `${pointer}/search_criteria`) };
+    } catch (error) {
+      return { item, refusal: itemRefusal(error) };
+    }
+  });
+}
+
+function itemRefusal(error: unknown): DciError {
+  if (error instanceof DciError && error.code.startsWith('rjct.')) return error;
+  throw error;
+}
+
+function planItem(parts: SearchParts, { partner, grant, mounted, pages }: AskedSearch, item: SearchItem, pointer: string): SearchPlan {
+  const maxPageSize = partner.limits.pageSize ?? pages.most;
+  return planSearch(item.search_criteria, {
+    profile: chooseProfile(parts, partner, mounted, item, pointer),
+    partnerId: partner.id,
+    ...(partner.defaultEntity === undefined ? {} : { defaultEntity: partner.defaultEntity }),
+    mayUse: (recordType, what) => mayUse(grant, recordType, what),
+    limits: {
+      defaultPageSize: Math.min(pages.usual, maxPageSize),
+      maxPageSize,
+      maxMatches: partner.limits.maxMatches ?? MAX_MATCHES,
+      ...QUERY_LIMITS,
+    },
+    cursorKey: parts.cursorKey,
+    today: new Date(parts.now()).toISOString().slice(0, 10),
+    pointer,
+  });
+}
+
+/** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */
+function chooseProfile(parts: SearchParts, partner: Partner, mounted: Profile | undefined, item: SearchItem, pointer: string): Profile {
+  const regType = item.search_criteria.reg_type;
+  const named = regType === undefined ? undefined : findProfileByRegType(parts.profiles, regType);
+  const chosen = mounted ?? (regType === undefined ? findProfile(parts.profiles, parts.defaultRegistry) : named);
+  if (chosen === undefined || (named !== chosen && regType !== undefined) || !partner.registries.has(chosen.registry))
+    throw new DciError('rjct.search_criteria.invalid', 'reg_type does not name a registry that is open to you on this path', {
+      pointer: `${pointer}/reg_type`,
+    });
+  return chosen;
+}
