@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
 import { createQueryDescriber } from './disclosure/query-description.ts';
 import { createGate } from './http/gate.ts';
@@ -22,9 +22,9 @@ import { openSigningKeys, type SigningKeys } from './services/signing-keys.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
-import { purgeSeenMessages } from './store/audit.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
+import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
 import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
 
 /** A running server. */
@@ -44,11 +44,12 @@ export interface AppOverrides {
 }
 
 const TICK_MS = 30_000;
-const PURGE_BATCH = 10_000;
 
 /** Opens everything in order and listens. Whatever was opened is closed again where a later part fails. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config) } = overrides;
+  const problems = findRetentionProblems(config.retention);
+  if (problems.length > 0) throw new ConfigError(problems.map((problem) => `DCI_RETENTION: ${problem}`));
   const opened: (() => Promise<void> | void)[] = [];
   const closing = <T extends { close(): Promise<void> | void }>(part: T): T => {
     opened.unshift(() => part.close());
@@ -67,7 +68,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const limiter = createRateLimiter(database.db, { now });
     const reader = closing(openReader(database, config));
     const audit = closing(openAuditLog(database.pool));
-    const ticker = closing(startTicker({ pool: database.pool, tasks: PERIODIC_TASKS, everyMs: TICK_MS, log }));
+    const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now), everyMs: TICK_MS, log }));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: signingKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
@@ -112,14 +113,14 @@ async function prepareTables(database: Database, isEmbedded: boolean, profile: P
     throw new Error(`the tables of the registry "${profile.registry}" are not up to date: run "dci migrate" once, then start again`);
 }
 
-const PERIODIC_TASKS: readonly PeriodicTask[] = [
-  {
-    name: 'purge seen messages',
+function listPeriodicTasks({ retention }: Config, now: () => number): PeriodicTask[] {
+  return RETENTION_KINDS.map((kind) => ({
+    name: `purge ${kind.name}`,
     run: async (pool) => {
-      while ((await purgeSeenMessages(pool, PURGE_BATCH)) === PURGE_BATCH);
+      await purgeKind(pool, kind, retention, now());
     },
-  },
-];
+  }));
+}
 
 function explainListening(error: unknown, { host, port }: Config): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

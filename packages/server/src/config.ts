@@ -31,6 +31,8 @@ export interface Config {
   /** Points a minute that a partner may spend: 1 an identifier, 1 a page of a predicate search. */
   readonly partnerLimitPerMinute: number;
   readonly statementTimeoutMs: number;
+  /** Days by kind of row; undefined as a value: for ever. */
+  readonly retention: ReadonlyMap<string, number | undefined>;
 }
 
 interface Setting<T> {
@@ -86,6 +88,18 @@ function networks(value: string): readonly string[] {
       throw new Error('must be addresses or networks separated by commas, e.g. 10.0.0.5,192.168.1.0/24');
   }
   return named;
+}
+
+function retention(value: string): ReadonlyMap<string, number | undefined> {
+  const entries = value.split(',').filter((part) => part.trim() !== '');
+  return new Map(
+    entries.map((entry) => {
+      const [, name, days, forever] = /^\s*([a-z_]+)=(?:([1-9]\d{0,4})d|(forever))\s*$/.exec(entry) ?? [];
+      if (name === undefined || (days === undefined && forever === undefined))
+        throw new Error('must be kinds with their times, separated by commas, e.g. change_events=30d,transactions=forever');
+      return [name, days === undefined ? undefined : Number(days)];
+    }),
+  );
 }
 
 function databaseUrl(value: string): string {
@@ -177,6 +191,12 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K]
     purpose: 'longest a search may keep the database busy, milliseconds',
     fallback: '5000',
     parse: wholeNumber(10, 600_000),
+  },
+  retention: {
+    variable: 'DCI_RETENTION',
+    purpose: 'how long rows are kept where that is to differ from what docs/privacy.md says: kind=Nd or kind=forever, separated by commas',
+    fallback: '',
+    parse: retention,
   },
 };
 

@@ -104,15 +104,6 @@ function writeEntry(entry: AuditEntry, n: number): string {
   return `${columns.slice(0, -1)}${query},"disclosed":${entry.disclosed}}`;
 }
 
-/** Forgets message ids whose repeats are refused by their age anyway; a bounded number a call. Returns how many. */
-export async function purgeSeenMessages(pool: Pool, most: number): Promise<number> {
-  const { rowCount } = await pool.query(
-    `delete from message_seen where ctid = any (array(select ctid from message_seen where expires_at < now() limit $1))`,
-    [most],
-  );
-  return rowCount ?? 0;
-}
-
 /** What an operator is shown of an audit row. */
 export interface AuditSummary {
   readonly at: Date;

@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Db } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
+import * as eventAge from './migrations/0008-event-age.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-foundation': foundation,
+  '0008-event-age': eventAge,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */
