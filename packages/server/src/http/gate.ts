@@ -3,27 +3,31 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addressSubject } from '../services/address-subject.ts';
 import { type RateDecision, type RateLimiter, rateLimitHeaders } from '../services/rate-limit.ts';
 import type { Sender } from '../services/receive-message.ts';
+import type { Scope } from '../services/scopes.ts';
 import type { TokenVerifier } from '../services/verify-token.ts';
+import type { Endpoint } from './endpoints.ts';
 import { HttpRefusal } from './error-response.ts';
 
 /**
- * What a request must pass before its body is read, cheapest first: the address's limit, size and content type, the bearer
- * token, the scope of the route, the partner's limit.
+ * What a request must pass before its body is read, cheapest first: the limit of the address, which counts every
+ * request, refused or not; size and content type; the bearer token of an active partner, scope and registry; the limit of
+ * the partner. Which of them a route has, its line in `endpoints.ts` says.
  */
 export interface Gate {
-  /** The address's limit, for requests of every kind, those that lead nowhere among them. */
-  admit(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /** Passes or throws; leaves the sender for the handler. */
-  check(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    route: { readonly scope: string; readonly registry: string | undefined },
-  ): Promise<void>;
+  check(request: FastifyRequest, reply: FastifyReply, route: GuardedRoute): Promise<void>;
+  /** The limit of the address alone, for requests that lead nowhere. */
+  admit(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /** Who passed `check` with this request. */
   senderOf(request: FastifyRequest): Sender | undefined;
-  /** Takes further points of the partner's limit, for messages that cost more than one. */
+  /** Who passed `check` with this request, and the message, unread. */
+  readMessage(request: FastifyRequest): { readonly sender: Sender; readonly bytes: Buffer };
+  /** Takes further points of the partner's limit, for messages that cost more than their route. */
   charge(sender: Sender, points: number): Promise<void>;
 }
+
+/** A line of the table, and the registry that the path names. */
+export type GuardedRoute = Endpoint & { readonly registry: string | undefined };
 
 export interface GateParts {
   readonly tokens: TokenVerifier;
@@ -37,56 +41,61 @@ const WINDOW_SECONDS = 60;
 
 export function createGate(parts: GateParts): Gate {
   const senders = new WeakMap<FastifyRequest, Sender>();
+  const replies = new WeakMap<Sender, FastifyReply>();
+
+  async function check(request: FastifyRequest, reply: FastifyReply, route: GuardedRoute): Promise<void> {
+    if (route.counted) await admit(request, reply);
+    if (route.body === 'message') checkBodyHeaders(request, parts.maxBodyBytes);
+    if (route.caller === 'anybody' || route.caller === 'client') return;
+    const sender: Sender = { ...(await parts.tokens.verify(request.headers.authorization)), remoteAddress: request.ip };
+    senders.set(request, sender);
+    replies.set(sender, reply);
+    checkAgreement(sender, route.caller, route.registry);
+    if (!(await spend(sender, route.points)).allowed)
+      throw new HttpRefusal(429, TOO_MANY, TOO_MANY, 'too many requests; the limit of this partner is spent');
+  }
 
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const rule = { limit: parts.addressLimitPerMinute, windowSeconds: WINDOW_SECONDS };
     const decision = await parts.limiter.consume(`request ${addressSubject(request.ip)}`, 1, rule);
-    if (!decision.allowed) refuseRate(decision, reply, 'address', 'too many requests from this address');
+    if (decision.allowed) return;
+    reply.headers(rateLimitHeaders(decision, 'address'));
+    throw new HttpRefusal(429, TOO_MANY, TOO_MANY, 'too many requests from this address');
   }
 
-  async function check(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    route: { readonly scope: string; readonly registry: string | undefined },
-  ): Promise<void> {
-    checkBodyHeaders(request, parts.maxBodyBytes);
-    const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
-    const sender: Sender = { partner, scopes, remoteAddress: request.ip };
-    senders.set(request, sender);
-    if (!scopes.has(route.scope) || !partner.scopes.has(route.scope))
-      throw new DciError('err.request.forbidden', `the access token does not carry the scope ${route.scope}`);
-    if (route.registry !== undefined && !partner.registries.has(route.registry))
-      throw new DciError('err.request.forbidden', 'this registry is not open to you');
-    const decision = await consume(sender, 1);
-    reply.headers(rateLimitHeaders(decision, 'partner'));
-    if (!decision.allowed) refuseRate(decision, reply, 'partner', 'too many requests; the limit of this partner is spent');
-  }
-
-  async function consume({ partner }: Sender, points: number): Promise<RateDecision> {
-    const rule = { limit: partner.limits.pointsPerMinute ?? parts.partnerLimitPerMinute, windowSeconds: WINDOW_SECONDS };
-    return await parts.limiter.consume(`partner ${partner.id}`, points, rule);
+  /** Tells the partner what is left, and for how long to wait where that is not enough. */
+  async function spend(sender: Sender, points: number): Promise<RateDecision> {
+    const { id, limits } = sender.partner;
+    const rule = { limit: limits.pointsPerMinute ?? parts.partnerLimitPerMinute, windowSeconds: WINDOW_SECONDS };
+    const decision = await parts.limiter.consume(`partner ${id}`, points, rule);
+    replies.get(sender)?.headers(rateLimitHeaders(decision, 'partner'));
+    return decision;
   }
 
   return {
-    admit,
     check,
+    admit,
     senderOf: (request) => senders.get(request),
+    readMessage(request) {
+      const sender = senders.get(request);
+      if (sender === undefined) throw new Error('a request reached its handler without passing the gate');
+      if (!Buffer.isBuffer(request.body)) throw new HttpRefusal(400, 'err.request.bad', 'err.request.bad', 'the message is missing');
+      return { sender, bytes: request.body };
+    },
     async charge(sender, points) {
-      const decision = await consume(sender, points);
-      if (!decision.allowed)
-        throw new DciError(
-          'err.request.too_many_requests',
-          'the message holds more items than the limit of this partner leaves; send fewer, or wait a minute',
-        );
+      if (points > 0 && !(await spend(sender, points)).allowed)
+        throw new DciError(TOO_MANY, 'the message asks for more than the limit of this partner leaves; ask for less, or wait');
     },
   };
 }
 
-function refuseRate(decision: RateDecision, reply: FastifyReply, policy: string, text: string): never {
-  reply.headers(rateLimitHeaders(decision, policy));
-  throw new HttpRefusal(429, 'err.request.too_many_requests', 'err.request.too_many_requests', text, {
-    'retry-after': String(decision.resetSeconds),
-  });
+const TOO_MANY = 'err.request.too_many_requests';
+
+function checkAgreement({ partner, scopes }: Sender, scope: Scope, registry: string | undefined): void {
+  if (!scopes.has(scope) || !partner.scopes.has(scope))
+    throw new DciError('err.request.forbidden', `the access token does not carry the scope ${scope}`);
+  if (registry !== undefined && !partner.registries.has(registry))
+    throw new DciError('err.request.forbidden', 'this registry is not open to you');
 }
 
 function checkBodyHeaders(request: FastifyRequest, maxBodyBytes: number): void {

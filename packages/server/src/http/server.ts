@@ -16,8 +16,9 @@ import type { SearchService } from '../services/answer-search.ts';
 import { isDatabaseUnavailable } from '../store/database.ts';
 import { createRefusalSender, FAILED, HttpRefusal, type Refusal, toRefusal, UNAVAILABLE } from './error-response.ts';
 import type { Gate } from './gate.ts';
+import { guardRoutes } from './guard-routes.ts';
 import { openApiDocument } from './openapi.ts';
-import { HEALTH_PATHS, type HealthParts, registerHealthRoutes } from './routes/health.ts';
+import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { registerSearchRoutes } from './routes/search.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
 import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
@@ -62,9 +63,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     frameworkErrors: (error, request, reply) => void refuse(error, request, reply),
     clientErrorHandler: refuseUnreadable,
   });
-  app.addHook('onRequest', async (request, reply) => {
-    if (!HEALTH_PATHS.has(request.routeOptions.url ?? '')) await parts.gate.admit(request, reply);
-  });
+  guardRoutes(app, parts);
   app.addHook('preClose', async () => {
     // A connection whose last request was answered while stopping would be kept for the next one.
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
@@ -80,7 +79,10 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setErrorHandler((error: FastifyError, request, reply) => refuse(error, request, reply));
-  app.setNotFoundHandler((request, reply) => refuse(missing(app, request), request, reply));
+  app.setNotFoundHandler(async (request, reply) => {
+    await parts.gate.admit(request, reply);
+    throw missing(app, request);
+  });
   await app.register(swagger, openApiDocument());
   await app.register(
     async (base) => {

@@ -2,7 +2,7 @@ import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { PARTNER_LIMITS, type PartnerLimit, type PartnerLimits, type PartnerTerms, type SignaturePolicy } from '../store/partners.ts';
-import { SCOPES } from './scopes.ts';
+import { isScope, SCOPES } from './scopes.ts';
 
 /** What an operator writes about a partner. Absent: stays as it is. Empty text: is taken away. */
 export interface TermChanges {
@@ -91,7 +91,7 @@ function readRegistries(profiles: readonly Profile[], names: readonly string[], 
 }
 
 function readScopes(names: readonly string[], note: Note): ReadonlySet<string> {
-  for (const name of names) if (!SCOPES.includes(name)) note(`there is no scope "${name}"; known: ${SCOPES.join(', ')}`);
+  for (const name of names) if (!isScope(name)) note(`there is no scope "${name}"; known: ${SCOPES.join(', ')}`);
   return new Set(names);
 }
 

@@ -1,5 +1,11 @@
 /** Everything a partner may be allowed to ask for, and every name a token may carry in `scope`. */
-export const SCOPES: readonly string[] = ['registry/search'];
+export const SCOPES = ['registry/search'] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+export function isScope(name: string): name is Scope {
+  return SCOPES.some((scope) => scope === name);
+}
 
 /** What a partner gets when its registration names none. */
-export const DEFAULT_SCOPES: readonly string[] = ['registry/search'];
+export const DEFAULT_SCOPES: readonly Scope[] = ['registry/search'];

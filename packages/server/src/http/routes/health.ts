@@ -10,9 +10,6 @@ export interface HealthParts {
   readonly warnings: () => readonly string[];
 }
 
-/** Not counted by limits: they must answer when the database, where limits are kept, does not. */
-export const HEALTH_PATHS: ReadonlySet<string> = new Set(['/health/live', '/health/ready']);
-
 /** `/health/live`: the process answers. `/health/ready`: it can serve; 503 names what it lacks. */
 export function registerHealthRoutes(app: FastifyInstance, { checks, warnings }: HealthParts): void {
   app.get('/health/live', { schema: { hide: true } }, async (_request, reply) => reply.send({ status: 'live' }));
