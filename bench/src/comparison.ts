@@ -1,3 +1,4 @@
+import type { CpuTime } from './cpu-time.ts';
 import type { Measured } from './load.ts';
 import { type Latency, median, summariseLatency } from './statistics.ts';
 
@@ -24,6 +25,8 @@ export interface Side {
   readonly requests: number;
   /** Answers that were read whole and verified. */
   readonly verified: number;
+  /** Microseconds of CPU a request over all rounds; absent where they cannot be told. */
+  readonly cpu?: CpuTime | undefined;
 }
 
 export function compare(pairs: readonly Pair[]): Comparison {
@@ -44,7 +47,16 @@ function summarise(rounds: readonly Measured[]): Side {
     latency: summariseLatency(rounds.flatMap((round) => round.latencies)),
     requests: rounds.reduce((sum, round) => sum + round.requests, 0),
     verified: rounds.reduce((sum, round) => sum + round.samples, 0),
+    cpu: divideCpuTime(rounds),
   };
+}
+
+function divideCpuTime(rounds: readonly Measured[]): CpuTime | undefined {
+  const used = rounds.map((round) => round.cpu).filter((cpu) => cpu !== undefined);
+  if (used.length < rounds.length) return undefined;
+  const requests = rounds.reduce((sum, round) => sum + round.requests, 0);
+  const each = (part: keyof CpuTime): number => (used.reduce((sum, cpu) => sum + cpu[part], 0) * 1000) / requests;
+  return { main: each('main'), threads: each('threads'), database: each('database') };
 }
 
 function rateOf({ requests, seconds }: Measured): number {

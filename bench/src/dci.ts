@@ -29,6 +29,7 @@ export async function pipeDci(environment: NodeJS.ProcessEnv, producer: readonly
 
 export interface ServerProcess {
   readonly port: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -47,7 +48,8 @@ export async function startServer(environment: NodeJS.ProcessEnv): Promise<Serve
     server.on('exit', () => reject(new Error(`dci serve ended:\n${said}`)));
     server.on('error', reject);
   });
-  return { port, stop: () => stopProcess(server) };
+  if (server.pid === undefined) throw new Error('dci serve has no process');
+  return { port, pid: server.pid, stop: () => stopProcess(server) };
 }
 
 async function readOutput(command: ChildProcess, args: readonly string[]): Promise<string> {

@@ -24,6 +24,7 @@ export interface Statement {
 
 export interface FloorReady {
   readonly port: number;
+  readonly pid: number;
 }
 
 interface SearchMessage {
@@ -66,7 +67,7 @@ async function serveFloor({ connection, lookUp, lookUps }: FloorOrder): Promise<
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: (server.address() as AddressInfo).port };
+  return { port: (server.address() as AddressInfo).port, pid: process.pid };
 }
 
 function readMessage(body: string): SearchMessage {

@@ -5,9 +5,22 @@ import type { SearchBench } from './search.ts';
 /** The bench as a table for people. */
 export function writeReport({ options, machine, signed, unsigned, batch }: SearchBench): string {
   const table = new Table({
-    head: ['search by identifier', 'requests/s', 'min–max', 'p50 ms', 'p95 ms', 'p99 ms', 'ratio', 'min–max'],
+    head: [
+      'search by identifier',
+      'requests/s',
+      'min–max',
+      'p50 ms',
+      'p95 ms',
+      'p99 ms',
+      'ratio',
+      'min–max',
+      'CPU µs',
+      'main',
+      'threads',
+      'database',
+    ],
     style: { head: [], border: [] },
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    colAligns: ['left', ...Array<'right'>(11).fill('right')],
   });
   table.push(...writeRows('signed', signed), ...writeRows('unsigned', unsigned), ...writeRows('signed, 50 a message', batch));
   const { cpus, cpu, memoryGiB, loadBefore, node, postgres, settings } = machine;
@@ -25,13 +38,20 @@ export function writeReport({ options, machine, signed, unsigned, batch }: Searc
 
 function writeRows(name: string, { floor, server, ratio, ratios }: Comparison): string[][] {
   return [
-    [`${name}: floor`, ...writeSide(floor), '', ''],
-    [`${name}: server`, ...writeSide(server), ratio.toFixed(3), writeRange(ratios, 3)],
+    [`${name}: floor`, ...writeSide(floor), '', '', ...writeCpuTime(floor)],
+    [`${name}: server`, ...writeSide(server), ratio.toFixed(3), writeRange(ratios, 3), ...writeCpuTime(server)],
   ];
 }
 
 function writeSide({ rate, rates, latency }: Side): string[] {
   return [rate.toFixed(0), writeRange(rates, 0), latency.p50.toFixed(1), latency.p95.toFixed(1), latency.p99.toFixed(1)];
+}
+
+/** A request's, in all and by who used it. */
+function writeCpuTime({ cpu }: Side): string[] {
+  if (cpu === undefined) return ['', '', '', ''];
+  const { main, threads, database } = cpu;
+  return [main + threads + database, main, threads, database].map((value) => value.toFixed(0));
 }
 
 function writeRange(values: readonly number[], digits: number): string {

@@ -2,6 +2,7 @@ import type { JsonWebKey } from 'node:crypto';
 import { connectDatabase } from '@dci/server';
 import { startChild } from './child.ts';
 import { type Comparison, compare, type Pair } from './comparison.ts';
+import { findParent } from './cpu-time.ts';
 import { makeEnvironment, startServer } from './dci.ts';
 import type { FloorOrder, FloorReady } from './floor.ts';
 import type { LoadOrder, Measured } from './load.ts';
@@ -103,15 +104,16 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
   const unsignedPartner = await registerPartner(environment, REGISTRY, key, 'optional');
 
   const floor = closing(startChild<FloorOrder, FloorReady>('./floor.js'), (child) => child.stop());
-  const { port: floorPort } = await floor.ask({ connection: database.database.connection, ...readStatements(REGISTRY) });
+  const { port: floorPort, pid: floorPid } = await floor.ask({ connection: database.database.connection, ...readStatements(REGISTRY) });
   const server = closing(await startServer(environment), ({ stop }) => stop());
   const load = closing(startChild<LoadOrder, Measured>('./load.js'), (child) => child.stop());
   const answerKeys = await fetchKeys(server.port);
+  const postmaster = await findPostmaster(database.database.pool);
 
   const path = `${BASE_PATH}/${REGISTRY}/registry/sync/search`;
   const targets: Targets = {
-    floor: (order) => load.ask({ ...order, port: floorPort }),
-    server: (order) => load.ask({ ...order, port: server.port, answerKeys }),
+    floor: (order) => load.ask({ ...order, port: floorPort, watched: { process: floorPid, postmaster } }),
+    server: (order) => load.ask({ ...order, port: server.port, answerKeys, watched: { process: server.pid, postmaster } }),
   };
   const compareTraffic = (name: string, traffic: Traffic, warmUpSeconds = WARM_UP_SECONDS): Promise<Comparison> =>
     runPairs(targets, { name, traffic, identifiers, options, warmUpSeconds, say });
@@ -124,7 +126,7 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
   };
 }
 
-type TargetOrder = Omit<LoadOrder, 'port' | 'answerKeys'>;
+type TargetOrder = Omit<LoadOrder, 'port' | 'answerKeys' | 'watched'>;
 
 interface Targets {
   floor(order: TargetOrder): Promise<Measured>;
@@ -176,6 +178,11 @@ async function chooseIdentifiers(pool: { query(text: string, values: unknown[]):
   );
   if (rows.length === 0) throw new Error('the database holds no person with an identifier');
   return rows;
+}
+
+async function findPostmaster(pool: { query(text: string): Promise<{ rows: { pid: number }[] }> }): Promise<number> {
+  const { rows } = await pool.query('select pg_backend_pid() as pid');
+  return findParent(rows[0]?.pid ?? Number.NaN) ?? Number.NaN;
 }
 
 async function fetchKeys(port: number): Promise<JsonWebKey[]> {
