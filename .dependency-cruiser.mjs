@@ -1,6 +1,6 @@
 // The direction of imports: http | worker | cli → services → disclosure → registry → store → profiles → protocol, with
-// postgres (the embedded database) beside store. Checked on an outline of the sources (scripts/import-outline.mjs), in
-// which an import of types is a `require`.
+// postgres (the embedded database) beside store, and outbound (HTTP to others) for services alone. Checked on an outline of
+// the sources (scripts/import-outline.mjs), in which an import of types is a `require`.
 
 const SERVER = '^packages/server/src/';
 const EDGES = ['http', 'worker', 'cli'];
@@ -27,7 +27,8 @@ function forbid(name, comment, from, to) {
 
 export default {
   forbidden: [
-    ...LAYERS.map((layer, index) => only(layer, [...LAYERS.slice(index + 1), ...(layer === 'services' ? ['config.ts'] : [])])),
+    ...LAYERS.map((layer, index) => only(layer, [...LAYERS.slice(index + 1), ...(layer === 'services' ? ['outbound', 'config.ts'] : [])])),
+    only('outbound', []),
     only('postgres', ['store', 'config.ts']),
     ...EDGES.map((edge) => only(edge, [...LAYERS, 'config.ts', ...(edge === 'cli' ? ['postgres', 'app.ts'] : [])])),
     forbid('config-stands-alone', 'config.ts imports nothing of the server', { path: `${SERVER}config[.]js$` }, { path: SERVER }),

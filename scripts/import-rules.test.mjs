@@ -27,6 +27,7 @@ it.each([
   ['so do types', server('registry/a.ts'), `import type {\n  B,\n} from '../http/b.ts';`, 'registry-imports-inwards'],
   ['an edge imports another', server('cli/a.ts'), `export * from '../http/b.ts';`, 'cli-imports-inwards'],
   ['by a call', server('worker/a.ts'), `const load = async () => import('../http/b.ts');`, 'worker-imports-inwards'],
+  ['the outgoing client knows a store', server('outbound/a.ts'), `import { b } from '../http/b.ts';`, 'outbound-imports-inwards'],
   ['the web framework comes in', server('services/a.ts'), `import fastify from 'fastify';`, 'web-framework-at-the-edge'],
   ['the protocol reads a file', 'packages/protocol/src/a.ts', `import { readFileSync } from 'node:fs';`, 'protocol-is-pure'],
   ['the client imports the server', 'packages/client/src/a.ts', `import { b } from '@dci/server';`, 'client-knows-no-server'],

@@ -33,6 +33,10 @@ export interface Config {
   readonly statementTimeoutMs: number;
   /** Days by kind of row; undefined as a value: for ever. */
   readonly retention: ReadonlyMap<string, number | undefined>;
+  /** Whether partners are also called over http. */
+  readonly allowHttpCallbacks: boolean;
+  /** Whether partners are also called at private addresses and on this machine. */
+  readonly allowPrivateCallbacks: boolean;
 }
 
 interface Setting<T> {
@@ -70,6 +74,9 @@ function oneOf<T extends string>(...values: readonly T[]): (value: string) => T 
     return found;
   };
 }
+
+// No other spelling: whoever writes "off" or "0" must not be taken to have said yes.
+const yesOrNo = (value: string): boolean => oneOf('true', 'false')(value) === 'true';
 
 function path(value: string): string {
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(value)) throw new Error('must be empty or begin with / and not end with one, e.g. /api/v2/dci');
@@ -197,6 +204,19 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K]
     purpose: 'how long rows are kept where that is to differ from what docs/privacy.md says: kind=Nd or kind=forever, separated by commas',
     fallback: '',
     parse: retention,
+  },
+  allowHttpCallbacks: {
+    variable: 'DCI_ALLOW_HTTP_CALLBACKS',
+    purpose: 'true: partners are also called over http, where anybody on the way reads and changes what is sent',
+    fallback: 'false',
+    parse: yesOrNo,
+  },
+  allowPrivateCallbacks: {
+    variable: 'DCI_ALLOW_PRIVATE_CALLBACKS',
+    purpose:
+      'true: partners are also called at addresses of private networks and of this machine; link-local addresses and the metadata services of clouds never are',
+    fallback: 'false',
+    parse: yesOrNo,
   },
 };
 
