@@ -24,6 +24,7 @@ export * from './registries/social.ts';
 export * from './signature/keys.ts';
 export * from './subscription.ts';
 export * from './verified-message.ts';
+export { compileParser, type Parser } from './message-parser.ts';
 export { DIGEST_FORMS, type DigestForm } from './signature/digest.ts';
 export { findAlgorithm, type SignatureAlgorithm } from './signature/algorithms.ts';
 export { keyIdOf, type ParsedSignature, type SignatureDialect } from './signature/parsed-signature.ts';

@@ -13,11 +13,21 @@ const ajv = new Ajv({ strict: true, verbose: true, validateFormats: true });
 ajv.addFormat('date-time', { type: 'string', validate: (text: string) => timestampMillis(text) !== undefined });
 ajv.addFormat('uri', fullFormats.uri);
 
-/** Reads an unknown value as `T` or throws `err.request.bad` with the pointer of the fault. */
+/**
+ * Reads an unknown value as `T` or throws `err.request.bad` with the pointer of the fault.
+ *
+ * @example
+ * const parse: Parser<{ id: string }> = compileParser(Type.Object({ id: Type.String() }), '');
+ */
 export type Parser<T> = (value: unknown) => T;
 
 /**
- * Compiles a schema once. `root` is the pointer of the value in the whole message: `/message` for a message, '' for an envelope.
+ * Compiles a schema once.
+ *
+ * @param root JSON pointer of the value in the whole message: `/message` for a message, '' for an envelope
+ *
+ * @example
+ * const { id } = compileParser(Type.Object({ id: Type.String() }), '')({ id: '1' });
  */
 export function compileParser<S extends TSchema>(schema: S, root: string): Parser<Static<S>> {
   const validate = ajv.compile<Static<S>>(schema);

@@ -22,6 +22,7 @@ import { openSigningKeys, type SigningKeys } from './services/signing-keys.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
+import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
@@ -87,6 +88,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         profiles,
         gate,
         search,
+        write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys, now }), limit: createSignInLimit(limiter) },
         wellKnown: { signingKeys, locations: createPublishedLocations(database.db, { now }) },

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import type { ChangeResult } from '../registry/change-records.ts';
 import { findRecord } from '../registry/find-record.ts';
-import { type ChangeResult, deleteRecord, linkMember, putRecords, unlinkMember } from '../registry/write.ts';
+import { deleteRecord, linkMember, putRecords, unlinkMember } from '../registry/write.ts';
 import { loadConfig } from './context.ts';
 import { addExamples, CommandFailed, printJson, printLine, UsageError } from './output.ts';
 import { getProfile, getReference, withRegistry } from './registry.ts';
@@ -102,7 +103,7 @@ function getPair(registry: string, groupText: string, memberText: string): { gro
 
 function tell(result: ChangeResult, options: RecordOptions, done: string, missing: string): void {
   if (result.status === 'not-found') throw new CommandFailed(missing);
-  if (options.json === true) printJson(result);
+  if (options.json === true) printJson({ status: result.status, record_type: result.recordType, version: result.version });
   else printLine(result.status === 'changed' ? done : 'nothing to change');
 }
 

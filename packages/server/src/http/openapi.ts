@@ -19,6 +19,7 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
       tags: [
         { name: 'search', description: 'Search a registry' },
+        { name: 'records', description: 'Change a registry' },
         { name: 'authorization', description: 'Access tokens' },
         { name: 'well-known', description: 'Public keys and places' },
       ],

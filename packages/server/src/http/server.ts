@@ -19,6 +19,7 @@ import type { Gate } from './gate.ts';
 import { guardRoutes } from './guard-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
+import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
 import { registerSearchRoutes } from './routes/search.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
 import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
@@ -27,7 +28,7 @@ import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well
  * The HTTP edge: paths to services, errors to refusals. Bodies stay bytes until a service reads them, because signatures
  * are made over bytes; nothing here looks into a message. The framework's objects go no further than this folder.
  */
-export interface HttpParts {
+export interface HttpParts extends Pick<RecordRouteParts, 'write'> {
   readonly basePath: string;
   readonly maxBodyBytes: number;
   /** Addresses whose word is taken for where a request came from. */
@@ -50,7 +51,8 @@ const STOP_PATIENCE_MS = 10_000;
 const SWEEP_MS = 50;
 
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
-  const refuse = createRefuser(parts);
+  const explain = createExplainer(parts);
+  const refuse = createRefuser(parts, explain);
   const app = fastify({
     loggerInstance: parts.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -87,6 +89,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   await app.register(
     async (base) => {
       registerSearchRoutes(base, parts);
+      registerRecordRoutes(base, parts, explain);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown);
       await base.register(swaggerUi, {
@@ -120,19 +123,24 @@ function missing(app: FastifyInstance, request: FastifyRequest): HttpRefusal {
 
 type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
-function createRefuser(parts: HttpParts): Refuser {
-  const sendRefusal = createRefusalSender(parts);
-  return (error, request, reply) => {
+function createExplainer(parts: HttpParts): Explain {
+  return (error, request) => {
     const refusal = toRefusal(error) ?? refuseFramework(error) ?? refuseFailure(parts, request, error);
     // Neither path nor pointer as they came: both may hold what a sender wrote into them.
     const { status, detail } = refusal;
     if (status < 500) parts.log.info({ route: request.routeOptions.url, status, code: detail }, 'refused');
-    return sendRefusal(reply, refusal, {
+    return refusal;
+  };
+}
+
+function createRefuser(parts: HttpParts, explain: Explain): Refuser {
+  const sendRefusal = createRefusalSender(parts);
+  return (error, request, reply) =>
+    sendRefusal(reply, explain(error, request), {
       sync: pathOf(request).includes('/sync/'),
       action: 'on-search',
       receiverId: parts.gate.senderOf(request)?.partner.senderId,
     });
-  };
 }
 
 /** What is not HTTP never becomes a request: the connection is told and closed. */

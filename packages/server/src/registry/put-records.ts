@@ -1,14 +1,25 @@
 import { canonicalJson } from '@dci/protocol';
-import { v7 as uuidv7 } from 'uuid';
 import type { Profile, RecordType } from '../profiles/profile.ts';
 import type { Db } from '../store/database.ts';
 import { addLinkEvents, addNew, addNextVersion, applyChangeSet, type ChangeSet, emptyChangeSet } from './change-set.ts';
 import { type Document, readBody, renderBody } from './document.ts';
-import { identifierKey, type RecordIdentifier } from './identifier.ts';
-import { findRecordIds, type IdentifierProbe, probeKey, readIdentifiers } from './identifier-rows.ts';
+import { identifierKey } from './identifier.ts';
+import { findRecordIds, readIdentifiers } from './identifier-rows.ts';
 import { compareMembership, type MembershipDifference, type Place, readMembers } from './membership.ts';
-import type { Problem } from './normalise.ts';
 import type { PreparedRecord } from './prepare-record.ts';
+import {
+  draftsOf,
+  type Expectation,
+  probesOf,
+  type PutRefusal,
+  refusePut,
+  type Resolved,
+  type ResolvedUnit,
+  resolveUnits,
+  takeRound,
+  toUnit,
+  type Unit,
+} from './put-units.ts';
 import { type LockedRecord, lockRecords } from './record-rows.ts';
 
 /**
@@ -25,7 +36,7 @@ export type PutResult =
       /** What became of the record and of the members that came with it. */
       readonly counts: PutCounts;
     }
-  | { readonly status: 'refused'; readonly problems: readonly Problem[] };
+  | PutRefusal;
 
 export interface PutCounts {
   readonly created: number;
@@ -38,28 +49,15 @@ export class LostRace extends Error {
   override readonly name = 'LostRace';
 }
 
-/** One line of an import: a record and the members it brings or names. */
-interface Unit {
-  readonly index: number;
-  readonly root: Draft;
-  readonly members: readonly MemberDraft[];
-}
-
-interface Draft {
-  readonly recordType: RecordType;
-  readonly identifiers: readonly RecordIdentifier[];
-  /** Absent: a reference to a record that must be there. */
-  readonly prepared?: PreparedRecord;
-  readonly pointer: string;
-}
-
-interface MemberDraft extends Draft {
-  readonly isHead: boolean;
-}
-
-export async function putInTransaction(db: Db, profile: Profile, records: readonly PreparedRecord[]): Promise<PutResult[]> {
+/** `expectations`: by place of the record; where one does not hold, its record is refused and the others are written. */
+export async function putInTransaction(
+  db: Db,
+  profile: Profile,
+  records: readonly PreparedRecord[],
+  expectations: readonly (Expectation | undefined)[] = [],
+): Promise<PutResult[]> {
   const results: PutResult[] = [];
-  let waiting = records.map((record, index) => toUnit(profile, record, index));
+  let waiting = records.map((record, index) => toUnit(profile, record, index, expectations[index]));
   while (waiting.length > 0) {
     const [round, later] = takeRound(waiting);
     const deferred = await putRound(db, profile, round, results);
@@ -68,104 +66,17 @@ export async function putInTransaction(db: Db, profile: Profile, records: readon
   return results;
 }
 
-function toUnit(profile: Profile, record: PreparedRecord, index: number): Unit {
-  const memberType = profile.recordTypes.find((type) => type.name === record.recordType.members?.recordType);
-  return {
-    index,
-    root: { recordType: record.recordType, identifiers: record.identifiers, prepared: record, pointer: '' },
-    members: (record.members?.entries ?? []).map((entry) => ({
-      recordType: entry.record?.recordType ?? memberType ?? record.recordType,
-      identifiers: entry.identifiers,
-      pointer: entry.pointer,
-      isHead: entry.isHead,
-      ...(entry.record && { prepared: entry.record }),
-    })),
-  };
-}
-
-/** As many units from the front as share no identifier. */
-function takeRound(units: readonly Unit[]): [Unit[], Unit[]] {
-  const seen = new Set<string>();
-  for (const [position, unit] of units.entries()) {
-    const keys = draftsOf(unit).flatMap(probesOf).map(probeKey);
-    if (position > 0 && keys.some((key) => seen.has(key))) return [units.slice(0, position), units.slice(position)];
-    for (const key of keys) seen.add(key);
-  }
-  return [[...units], []];
-}
-
-function draftsOf(unit: Unit): readonly Draft[] {
-  return [...unit.members, unit.root];
-}
-
-function probesOf(draft: Draft): IdentifierProbe[] {
-  return draft.identifiers
-    .filter((identifier) => identifier.isUnique)
-    .map(({ type, value }) => ({ recordType: draft.recordType.name, type, value }));
-}
-
 /** Writes what it can of the round; returns the units that turned out to mean a record that another unit means as well. */
 async function putRound(db: Db, profile: Profile, units: readonly Unit[], results: PutResult[]): Promise<Unit[]> {
   const known = await findRecordIds(db, profile.registry, units.flatMap(draftsOf).flatMap(probesOf));
-  const { resolved, deferred } = resolveUnits(units, known, results);
+  const { resolved, deferred } = resolveUnits(units, known, (index, refusal) => {
+    results[index] = refusal;
+  });
   const state = await lockState(db, profile, resolved);
   const changes = emptyChangeSet();
-  for (const unit of resolved) results[unit.index] = planUnit(changes, state, unit);
+  for (const unit of resolved) results[unit.index] = findBrokenExpectation(state, unit) ?? planUnit(changes, state, unit);
   await applyChangeSet(db, profile, changes);
   return deferred;
-}
-
-interface ResolvedUnit {
-  readonly index: number;
-  readonly root: Resolved;
-  readonly members: readonly (Resolved & { readonly isHead: boolean })[];
-}
-
-interface Resolved {
-  readonly draft: Draft;
-  readonly id: string;
-  readonly isNew: boolean;
-}
-
-function resolveUnits(
-  units: readonly Unit[],
-  known: ReadonlyMap<string, string>,
-  results: PutResult[],
-): { resolved: ResolvedUnit[]; deferred: Unit[] } {
-  const taken = new Set<string>();
-  const resolved: ResolvedUnit[] = [];
-  const deferred: Unit[] = [];
-  for (const unit of units) {
-    const members = unit.members.map((draft) => ({ ...resolveDraft(draft, known), isHead: draft.isHead }));
-    const root = resolveDraft(unit.root, known);
-    const ids = [...members, root].map((draft) => draft.id);
-    const problems = [...[...members, root].flatMap((draft) => draft.problems), ...findSameRecord(members)];
-    if (problems.length > 0) results[unit.index] = { status: 'refused', problems };
-    else if (ids.some((id) => taken.has(id))) deferred.push(unit);
-    else resolved.push({ index: unit.index, root, members });
-    for (const id of ids) taken.add(id);
-  }
-  return { resolved, deferred };
-}
-
-function resolveDraft(draft: Draft, known: ReadonlyMap<string, string>): Resolved & { problems: Problem[] } {
-  const probes = probesOf(draft);
-  const ids = [...new Set(probes.map((probe) => known.get(probeKey(probe))).filter((id) => id !== undefined))];
-  const [id] = ids;
-  const problems: Problem[] = [];
-  if (ids.length > 1) problems.push({ pointer: draft.pointer, text: `its identifiers belong to ${ids.length} different records` });
-  if (id === undefined && draft.prepared === undefined)
-    problems.push({ pointer: draft.pointer, text: `refers to a ${draft.recordType.name} that is not in the registry` });
-  return { draft, id: id ?? uuidv7(), isNew: id === undefined, problems };
-}
-
-function findSameRecord(members: readonly Resolved[]): Problem[] {
-  const seen = new Set<string>();
-  return members.flatMap(({ id, draft }) => {
-    const isRepeated = seen.has(id);
-    seen.add(id);
-    return isRepeated ? [{ pointer: draft.pointer, text: 'is the same record as another member' }] : [];
-  });
 }
 
 /** What is in the database of a round's records, locked. */
@@ -198,6 +109,16 @@ async function lockState(db: Db, profile: Profile, units: readonly ResolvedUnit[
     ),
     members,
   };
+}
+
+function findBrokenExpectation(state: State, { root, expected }: ResolvedUnit): PutRefusal | undefined {
+  if (expected === undefined) return undefined;
+  const current = state.records.get(root.id)?.version;
+  if (expected === 'absent')
+    return current === undefined ? undefined : refusePut('exists', [{ pointer: '', text: 'is in the registry already' }]);
+  if (current === undefined) return refusePut('missing', [{ pointer: '', text: 'is not in the registry' }]);
+  if (current === expected.version) return undefined;
+  return { ...refusePut('version', [{ pointer: '', text: `has version ${current} now` }]), currentVersion: current };
 }
 
 function memberTypeOf(profile: Profile, unit: ResolvedUnit): RecordType {

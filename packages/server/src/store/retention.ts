@@ -18,6 +18,7 @@ export interface RetentionKind {
 
 export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'seen_messages', table: 'message_seen', since: 'expires_at', days: 0 },
+  { name: 'write_requests', table: 'write_request', since: 'expires_at', days: 0 },
   { name: 'change_events', table: 'change_event', since: 'at', days: 90 },
 ];
 

@@ -97,6 +97,7 @@ export interface Tables {
     record_count: number;
     disclosed: unknown;
   };
+  write_request: { partner_id: string; key: string; request_hash: Buffer; answer: string | null; expires_at: Date };
   rate_window: { subject: string; window_start: Date; points: number };
 }
 

@@ -119,7 +119,7 @@ describe('dci partner add', () => {
     ['a key without its id', ['--sender-id', 'x', '--public-key', '/dev/null'], /does not say its id/],
     ['a key id without a key', ['--sender-id', 'x', '--key-id', 'k'], /--public-key/],
     ['a file that is not there', ['--sender-id', 'x', '--jwks', '/nowhere'], /--jwks: ENOENT/],
-    ['an unknown scope', ['--sender-id', 'x', '--scopes', 'registry/write'], /known: registry\/search/],
+    ['an unknown scope', ['--sender-id', 'x', '--scopes', 'registry/rewrite'], /known: registry\/search/],
     ['an unknown registry', ['--sender-id', 'x', '--registries', 'moon'], /known: social/],
     ['an unknown rule', ['--sender-id', 'x', '--fields', 'all'], /known: full, minimal/],
     ['a limit of nothing', ['--sender-id', 'x', '--limits', 'page-size=0'], /whole number from 1/],

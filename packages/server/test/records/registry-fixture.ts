@@ -1,9 +1,10 @@
 import { socialProfile } from '../../src/profiles/social.ts';
 import type { Profile } from '../../src/profiles/profile.ts';
+import type { RecordReference } from '../../src/registry/change-records.ts';
 import { findRecord, type StoredRecord } from '../../src/registry/find-record.ts';
 import { reconcileProfile } from '../../src/registry/reconcile.ts';
 import type { PutResult } from '../../src/registry/put-records.ts';
-import { putRecords, type RecordReference } from '../../src/registry/write.ts';
+import { putRecords } from '../../src/registry/write.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createTestDatabase } from '../support/database.ts';
 
