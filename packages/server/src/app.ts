@@ -14,6 +14,7 @@ import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
+import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
 import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
 import { createRateLimiter } from './services/rate-limit.ts';
@@ -26,6 +27,8 @@ import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
+import { type LaneWorker, startLaneWorker } from './worker/lane-worker.ts';
+import type { TaskKind } from './worker/task-kind.ts';
 import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
 
 /** A running server. */
@@ -70,6 +73,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const reader = closing(openReader(database, config));
     const audit = closing(openAuditLog(database.pool));
     const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now), everyMs: TICK_MS, log }));
+    const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: signingKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
@@ -82,6 +86,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       cursorKey,
       charge: gate.charge,
     });
+    const kinds: readonly TaskKind[] = [];
+    const worker = closing(startLaneWorker({ database, bell, kinds, log }));
     const http = closing(
       await createHttpServer({
         ...config,
@@ -92,7 +98,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys, now }), limit: createSignInLimit(limiter) },
         wellKnown: { signingKeys, locations: createPublishedLocations(database.db, { now }) },
-        health: describeHealth({ database, signingKeys, directory, ticker }),
+        health: describeHealth({ database, signingKeys, directory, ticker, worker }),
         now,
         log,
       }),
@@ -139,9 +145,10 @@ interface HealthSources {
   readonly signingKeys: SigningKeys;
   readonly directory: PartnerDirectory;
   readonly ticker: Ticker;
+  readonly worker: LaneWorker;
 }
 
-function describeHealth({ database, signingKeys, directory, ticker }: HealthSources): HealthParts {
+function describeHealth({ database, signingKeys, directory, ticker, worker }: HealthSources): HealthParts {
   return {
     checks: {
       database: async () => {
@@ -154,7 +161,7 @@ function describeHealth({ database, signingKeys, directory, ticker }: HealthSour
       },
       key: async () =>
         signingKeys.jwks().keys.some(({ kid }) => kid === signingKeys.active().kid) ? undefined : 'the active key is not published',
-      worker: async () => ticker.findTrouble(),
+      worker: async () => ticker.findTrouble() ?? worker.findTrouble(),
     },
     warnings: () => (directory.countActive() === 0 ? [NOBODY_GETS_IN] : []),
   };

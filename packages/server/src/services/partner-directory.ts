@@ -1,6 +1,6 @@
-import pg from 'pg';
 import { type Credential, loadCredentials } from '../store/credentials.ts';
 import type { Database, Db } from '../store/database.ts';
+import { listenTo } from '../store/listen.ts';
 import { loadPartnersVersion } from '../store/partner-revision.ts';
 import { loadPartners, type Partner } from '../store/partners.ts';
 
@@ -39,7 +39,6 @@ interface Log {
 
 const CHANNEL = 'dci_partner';
 const LOOK_EVERY_MS = 1_000;
-const RECONNECT_AFTER_MS = 1_000;
 
 /** Opens the directory on a connection of its own beside the pool. */
 export async function openPartnerDirectory(database: Database, log: Log): Promise<PartnerDirectory> {
@@ -78,7 +77,7 @@ export async function openPartnerDirectory(database: Database, log: Log): Promis
 
   const timer = setInterval(() => inBackground(refreshWhenChanged()), LOOK_EVERY_MS);
   timer.unref();
-  const listener = listen(database.connection, () => inBackground(refresh()), log);
+  const listener = listenTo(database.connection, CHANNEL, () => inBackground(refresh()), log);
 
   return {
     findById: (id) => snapshot.byId.get(id),
@@ -114,47 +113,4 @@ function index(version: string, partners: readonly Partner[], credentials: reado
     if (partner !== undefined) byClientId.set(credential.clientId, { partner, credential });
   }
   return { version, byId, bySenderId: new Map(partners.map((partner) => [partner.senderId, partner])), byClientId };
-}
-
-/** Calls `changed` at every word of a change, and after each reconnection, when words may have been missed. */
-function listen(connection: pg.ClientConfig, changed: () => void, log: Log): { close(): Promise<void> } {
-  let client: pg.Client | undefined;
-  let retry: NodeJS.Timeout | undefined;
-  let closed = false;
-  let connecting = connect();
-
-  async function connect(): Promise<void> {
-    const made = new pg.Client({ ...connection, keepAlive: true });
-    client = made;
-    made.on('notification', changed);
-    made.once('end', reconnect);
-    made.on('error', (error) => log.warn({ err: error }, 'the connection that listens for changes of partners was lost'));
-    try {
-      await made.connect();
-      await made.query(`listen ${CHANNEL}`);
-      changed();
-    } catch (error) {
-      if (!closed) log.warn({ err: error }, 'cannot listen for changes of partners; trying again');
-      await made.end().catch(() => undefined);
-      reconnect();
-    }
-  }
-
-  function reconnect(): void {
-    if (closed || retry !== undefined) return;
-    retry = setTimeout(() => {
-      retry = undefined;
-      connecting = connect();
-    }, RECONNECT_AFTER_MS);
-    retry.unref();
-  }
-
-  return {
-    async close() {
-      closed = true;
-      clearTimeout(retry);
-      await connecting;
-      await client?.end().catch(() => undefined);
-    },
-  };
 }

@@ -98,6 +98,22 @@ export interface Tables {
     disclosed: unknown;
   };
   write_request: { partner_id: string; key: string; request_hash: Buffer; answer: string | null; expires_at: Date };
+  job: {
+    id: GeneratedAlways<string>;
+    kind: string;
+    owner: string;
+    lane: string | null;
+    payload: unknown;
+    state: Generated<string>;
+    run_at: Timestamp;
+    attempts: Generated<number>;
+    claims: Generated<number>;
+    worker: string | null;
+    error: string | null;
+    created_at: Timestamp;
+  };
+  job_hold: { kind: string; owner: string; lane: Generated<string>; until: Date | null; reason: string; since: Timestamp };
+  worker: { id: string; started_at: Timestamp; seen_at: Date };
   rate_window: { subject: string; window_start: Date; points: number };
 }
 
