@@ -25,7 +25,16 @@ export * from './signature/keys.ts';
 export * from './subscription.ts';
 export * from './verified-message.ts';
 export { compileParser, type Parser } from './message-parser.ts';
-export { DIGEST_FORMS, type DigestForm } from './signature/digest.ts';
+export { DIGEST_FORMS, type DigestForm, writeInForm } from './signature/content-form.ts';
 export { findAlgorithm, type SignatureAlgorithm } from './signature/algorithms.ts';
-export { keyIdOf, type ParsedSignature, type SignatureDialect } from './signature/parsed-signature.ts';
-export { parseDciSignature, type SignatureTerms, signContent, signContentInBackground } from './signature/dci-signature.ts';
+export {
+  type DciSignature,
+  type JwsSignature,
+  keyIdOf,
+  type ParsedSignature,
+  SIGNATURE_DIALECTS,
+  type SignatureDialect,
+} from './signature/parsed-signature.ts';
+export { parseSignature } from './signature/parse-signature.ts';
+export { signContent, signContentInBackground } from './signature/sign-content.ts';
+export type { SignatureTerms } from './signature/signature-terms.ts';

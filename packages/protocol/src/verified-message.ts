@@ -1,9 +1,10 @@
 import { DciError } from './dci-error.ts';
 import type { CallbackEnvelope, Envelope } from './envelope.ts';
+import { timestampMillis } from './formats.ts';
 import type { JsonText } from './json-text.ts';
-import { parseDciSignature, searchSignedForm } from './signature/dci-signature.ts';
-import type { DigestForm } from './signature/digest.ts';
+import type { DigestForm } from './signature/content-form.ts';
 import type { VerificationKey } from './signature/keys.ts';
+import { parseSignature, searchSignedForm } from './signature/parse-signature.ts';
 import {
   assertInTime,
   invalidSignature,
@@ -11,6 +12,8 @@ import {
   type ParsedSignature,
   type SignatureDialect,
   type SignatureSearch,
+  type SignatureTimes,
+  timesOf,
 } from './signature/parsed-signature.ts';
 import { runSearch, runSearchInBackground } from './signature/run-search.ts';
 
@@ -65,7 +68,7 @@ export interface Verification<E extends AnyEnvelope = Envelope> {
  * The signature is verified over `received`, whatever lenient normalisation made of it in `envelope`; so normalise a copy of
  * `received.value`, never the value itself. Both must name the same sender and message.
  *
- * Source: `MsgSignature` of the SPDCI OpenAPI 1.0.0.
+ * Source: `MsgSignature` of the SPDCI OpenAPI 1.0.0; RFC 7515.
  *
  * @throws DciError `err.signature.missing` when there is none and one is required; `err.signature.invalid` when there is one
  *   that is not good, under either policy; `err.sender_id.invalid` when normalising changed whose message it is.
@@ -104,7 +107,7 @@ function* searchSignature<E extends AnyEnvelope>(verification: Verification<E>):
 
 interface ReceivedMembers {
   readonly signature?: unknown;
-  readonly header?: { readonly sender_id?: unknown; readonly message_id?: unknown };
+  readonly header?: { readonly sender_id?: unknown; readonly message_id?: unknown; readonly message_ts?: unknown };
 }
 
 function receivedMembers({ value }: JsonText): ReceivedMembers {
@@ -138,19 +141,26 @@ function acceptUnsigned(policy: SignaturePolicy): undefined {
 /** Cheap checks first; the asymmetric verification comes last. */
 function* verifySignature(text: string, verification: Verification<AnyEnvelope>): SignatureSearch<AcceptedSignature> {
   const { received, envelope, now, preferredForm } = verification;
-  const parsed = parseDciSignature(text);
+  const parsed = parseSignature(text);
   const key = findSigner(parsed, envelope.header.sender_id, verification.findKey);
-  assertInTime(parsed, now);
+  const times = readTimes(parsed, received);
+  assertInTime(times, now);
   const form = yield* searchSignedForm(parsed, key, received, preferredForm);
   if (form === undefined) throw invalidSignature('it does not fit header and message as they were received, by the key it names');
-  return { kid: key.kid, dialect: parsed.dialect, form, expires: parsed.expires };
+  return { kid: key.kid, dialect: parsed.dialect, form, expires: times.expires };
+}
+
+function readTimes(parsed: ParsedSignature, received: JsonText): SignatureTimes {
+  const { message_ts: written } = receivedMembers(received).header ?? {};
+  const millis = typeof written === 'string' ? timestampMillis(written) : undefined;
+  return timesOf(parsed, Math.floor((millis ?? Number.NaN) / 1000));
 }
 
 function findSigner(parsed: ParsedSignature, senderId: string | undefined, findKey: Verification['findKey']): VerificationKey {
   const kid = senderId === undefined ? undefined : keyIdOf(parsed, senderId);
   if (kid === undefined) throw invalidSignature('"kidId" does not begin with the sender_id of the header, or names no key');
   const key = findKey(kid);
-  if (key === undefined || key.kid !== kid) throw invalidSignature('"kidId" names a key that is not registered for this sender');
-  if (key.algorithm !== parsed.algorithm) throw invalidSignature('"algorithm" is not the one of the key');
+  if (key === undefined || key.kid !== kid) throw invalidSignature('it names a key that is not registered for this sender');
+  if (key.algorithm !== parsed.algorithm) throw invalidSignature('its algorithm is not the one of the key');
   return key;
 }

@@ -5,11 +5,13 @@ import { canonicalJson, sortedAsciiJson, sortedJson } from '../canonical.ts';
 import { DciError } from '../dci-error.ts';
 import { type JsonText, readJson } from '../json-text.ts';
 import { verifyBytes } from './algorithms.ts';
-import { parseDciSignature, searchSignedForm, signContent, signContentInBackground } from './dci-signature.ts';
-import { DIGEST_FORMS, type DigestForm } from './digest.ts';
+import { DIGEST_FORMS, type DigestForm } from './content-form.ts';
+import { parseDciSignature } from './dci-signature.ts';
 import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk, type SigningKey } from './keys.ts';
+import { searchSignedForm } from './parse-signature.ts';
 import { keyIdOf } from './parsed-signature.ts';
 import { runSearch, runSearchInBackground } from './run-search.ts';
+import { signContent, signContentInBackground } from './sign-content.ts';
 
 const PARTS = {
   namespace: '"dci"',

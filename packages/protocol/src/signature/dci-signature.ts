@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto';
 import type { JsonText } from '../json-text.ts';
-import { findAlgorithm, type SignatureAlgorithm, type SignatureCheck, signBytes, signBytesInBackground } from './algorithms.ts';
-import { type DigestCandidate, type DigestForm, digestCandidates, digestText } from './digest.ts';
+import { findAlgorithm, type SignatureAlgorithm, type SignatureCheck } from './algorithms.ts';
+import { readBase64 } from './base64.ts';
+import { contentCandidates, type DigestForm } from './content-form.ts';
 import type { SigningKey, VerificationKey } from './keys.ts';
-import { invalidSignature, type ParsedSignature, type SignatureSearch } from './parsed-signature.ts';
+import { type DciSignature, invalidSignature, type SignatureSearch } from './parsed-signature.ts';
+import type { SignatureTerms } from './signature-terms.ts';
 
 /**
  * The dialect `dci`, the standard's own: named parameters, signed over three lines that hold the two times and a digest of
@@ -35,7 +38,7 @@ type Parameters = Readonly<Record<ParameterName, string>>;
  * );
  * // 'spmis|key-1', 'EdDSA'
  */
-export function parseDciSignature(text: string): ParsedSignature {
+export function parseDciSignature(text: string): DciSignature {
   if (text.length > LONGEST_SIGNATURE) throw invalidSignature(`it is longer than ${LONGEST_SIGNATURE} characters`);
   const parameters = readParameters(text);
   if (!NAMESPACES.has(parameters.namespace)) throw invalidSignature('"namespace" must be "dci"');
@@ -47,7 +50,7 @@ export function parseDciSignature(text: string): ParsedSignature {
     algorithm,
     created: readTime('created', parameters.created),
     expires: readTime('expires', parameters.expires),
-    signature: readBase64(parameters.signature),
+    signature: readBase64('"signature"', parameters.signature),
   };
 }
 
@@ -95,38 +98,24 @@ function readTime(name: 'created' | 'expires', text: string): number {
   return Number(text);
 }
 
-/** Base64 in either alphabet, padded or not; one text for each signature, so that unused bits must be 0. */
-function readBase64(text: string): Uint8Array {
-  const plain = text
-    .replaceAll('-', '+')
-    .replaceAll('_', '/')
-    .replace(/={1,2}$/, '');
-  const bytes = Buffer.from(plain, 'base64');
-  if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== plain) throw invalidSignature('"signature" is not base64');
-  return bytes;
-}
-
-/**
- * Finds out whether a signature of the dialect `dci` fits a message as it was received, and in which form its content was
- * serialised: yields what is to be checked, is told the outcome, returns the form, or `undefined` when it is not a
- * signature by that key over that message.
- */
-export function* searchSignedForm(
-  parsed: ParsedSignature,
+/** Digests of the content in one form after another, bare; then the same ones with their name before them. */
+export function* searchDciForm(
+  parsed: DciSignature,
   key: VerificationKey,
   received: JsonText,
   preferred: DigestForm | undefined,
 ): SignatureSearch<DigestForm | undefined> {
-  const tried: DigestCandidate[] = [];
-  for (const candidate of digestCandidates(received, preferred)) {
-    if (yield checkOf(parsed, key, candidate.digest)) return candidate.form;
-    tried.push(candidate);
+  const tried: { readonly form: DigestForm; readonly digest: string }[] = [];
+  for (const { form, text } of contentCandidates(received, preferred)) {
+    const digest = digestText(text);
+    if (yield checkOf(parsed, key, digest)) return form;
+    tried.push({ form, digest });
   }
   for (const { form, digest } of tried) if (yield checkOf(parsed, key, `SHA-256=${digest}`)) return form;
   return undefined;
 }
 
-function checkOf({ created, expires, signature }: ParsedSignature, { algorithm, key }: VerificationKey, digest: string): SignatureCheck {
+function checkOf({ created, expires, signature }: DciSignature, { algorithm, key }: VerificationKey, digest: string): SignatureCheck {
   return { algorithm, key, content: signingString(created, expires, digest), signature };
 }
 
@@ -134,48 +123,17 @@ function signingString(created: number, expires: number, digest: string): Buffer
   return Buffer.from(`(created): ${created}\n(expires): ${expires}\ndigest: ${digest}`);
 }
 
-/** Who signs, and for how long; times in epoch seconds. */
-export interface SignatureTerms {
-  readonly senderId: string;
-  readonly created: number;
-  readonly expires: number;
+function digestText(text: string): string {
+  return hash('sha256', text, 'base64');
 }
 
-/**
- * Signs a message in the dialect `dci` and returns the text of its `signature` member.
- *
- * @param content the serialised `{"header":…,"message":…}`, without `message` where there is none, exactly as it is to be
- *   verified: canonical (RFC 8785), or in the form that the receiver is known to use.
- * @throws Error when the terms could not be read back: an id with a quote, times out of order.
- *
- * @example
- * const key = generateSigningKey('ES256');
- * const content = canonicalJson({ header, message });
- * const signature = signContent(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
- */
-export function signContent(content: string, key: SigningKey, { senderId, created, expires }: SignatureTerms): string {
-  assertWritable(senderId, key.kid, created, expires);
-  const signature = signBytes(key.algorithm, key.key, signingString(created, expires, digestText(content)));
-  return writeSignature(key, { senderId, created, expires }, signature);
+/** What is signed of a signature that this side writes. */
+export function dciSigningInput(content: string, { created, expires }: SignatureTerms): Buffer {
+  return signingString(created, expires, digestText(content));
 }
 
-/**
- * `signContent` on a thread of the pool: for servers, whose one thread has other things to do.
- *
- * @example
- * const signature = await signContentInBackground(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
- */
-export async function signContentInBackground(content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
-  const { senderId, created, expires } = terms;
-  assertWritable(senderId, key.kid, created, expires);
-  return writeSignature(
-    key,
-    terms,
-    await signBytesInBackground(key.algorithm, key.key, signingString(created, expires, digestText(content))),
-  );
-}
-
-function writeSignature(key: SigningKey, { senderId, created, expires }: SignatureTerms, signature: Buffer): string {
+/** The text of a signature in the dialect `dci`. */
+export function writeDciSignature(key: SigningKey, { senderId, created, expires }: SignatureTerms, signature: Buffer): string {
   const algorithm = WRITTEN_NAMES[key.algorithm];
   return (
     `Signature: namespace="dci", kidId="${senderId}|${key.kid}|${algorithm}", algorithm="${algorithm}", ` +
@@ -184,11 +142,3 @@ function writeSignature(key: SigningKey, { senderId, created, expires }: Signatu
 }
 
 const WRITTEN_NAMES = { EdDSA: 'ed25519', ES256: 'ES256', RS256: 'RS256', PS256: 'PS256' } as const;
-const UNQUOTABLE = /["\\\n]/;
-
-function assertWritable(senderId: string, kid: string, created: number, expires: number): void {
-  if (UNQUOTABLE.test(senderId) || UNQUOTABLE.test(kid))
-    throw new Error('A sender id or key id with a quote, backslash or line break cannot be signed with');
-  if (!EPOCH_SECONDS.test(`${created}`) || !EPOCH_SECONDS.test(`${expires}`) || expires <= created)
-    throw new Error('A signature is made for whole epoch seconds, "expires" after "created"');
-}

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseEnvelope } from '../envelope.ts';
 import { readJson } from '../json-text.ts';
 import { verifyMessage } from '../verified-message.ts';
-import { parseDciSignature, signContent } from './dci-signature.ts';
+import { parseDciSignature } from './dci-signature.ts';
 import { importPrivateKey, importPublicKey } from './keys.ts';
+import { signContent } from './sign-content.ts';
 
 /** Both directions against a sender and a receiver that share no code with this one: Python and the openssl command. */
 
@@ -29,14 +30,15 @@ const PARTNER = `
 import base64, hashlib, json, subprocess, sys
 key_file, algorithm, data_file, *options = sys.argv[1:]
 header = {'version': '1.0.0', 'message_id': 'm-1', 'message_ts': '2023-11-14T22:13:20Z', 'action': 'search', 'sender_id': 'py', 'total_count': 1}
-message = {'transaction_id': 'Zo\\u00eb \\U0001f600', 'score': 45.0, 'ratio': 0.1, 'a"b': [None, True]}
+message = {'transaction_id': 'Zo\\u00eb \\U0001f600', 'score': 45.0, 'ratio': 0.1, 'a"b': [None, True], 'large': 9007199254740991, 'small': 1e-07, 'uri': 'https://mis.example.org/r', 'B': 1, 'a': 2}
 content = json.dumps({'header': header, 'message': message}, sort_keys=True, separators=(',', ':'))
 digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 open(data_file, 'w').write(f'(created): ${NOW}\\n(expires): ${NOW + 300}\\ndigest: {digest}')
 sign = ['openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', key_file, '-in', data_file, *options]
 signature = base64.b64encode(subprocess.run(sign, check=True, capture_output=True).stdout).decode()
 text = f'namespace="dci", kidId="py|key-1|{algorithm}", algorithm="{algorithm}", created="${NOW}", expires="${NOW + 300}", headers="(created) (expires) digest", signature="{signature}"'
-sys.stdout.write(json.dumps({'signature': text, 'header': header, 'message': message}))`;
+# As PHP would send it: slashes escaped.
+sys.stdout.write(json.dumps({'signature': text, 'header': header, 'message': message}).replace('/', chr(92) + '/'))`;
 
 function run(tool: string, ...parameters: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync(tool, parameters);

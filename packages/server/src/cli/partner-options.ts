@@ -12,6 +12,7 @@ export interface PartnerOptions {
   readonly registries?: readonly string[];
   readonly scopes?: readonly string[];
   readonly signature?: string;
+  readonly dialect?: string;
   readonly lenient?: boolean;
   readonly defaultEntity?: string;
   readonly legalBasis?: string;
@@ -30,6 +31,7 @@ export function addPartnerOptions(command: Command): Command {
     .option('--registries <list>', 'registries open to it, separated by commas', splitList)
     .option('--scopes <list>', 'what it may ask for, separated by commas', splitList)
     .option('--signature <policy>', 'required, or optional: messages without a signature are taken')
+    .option('--dialect <dialect>', 'how answers to it are signed: as-asked (as it signs itself), dci, jws or jws-detached')
     .option('--lenient', 'read its messages leniently')
     .option('--no-lenient', 'read its messages strictly')
     .option('--jwks <file>', 'its public keys, a JWKS file; these and no others')
@@ -47,8 +49,8 @@ export function addPartnerOptions(command: Command): Command {
 }
 
 export function readTerms(options: PartnerOptions): TermChanges {
-  const { name, registries, scopes, signature, lenient, defaultEntity, legalBasis, purpose: purposes, fields, limits } = options;
-  return { name, registries, scopes, signature, lenient, defaultEntity, legalBasis, purposes, fields, limits };
+  const { name, registries, scopes, signature, dialect, lenient, defaultEntity, legalBasis, purpose: purposes, fields, limits } = options;
+  return { name, registries, scopes, signature, dialect, lenient, defaultEntity, legalBasis, purposes, fields, limits };
 }
 
 /** Undefined where no key was given. */

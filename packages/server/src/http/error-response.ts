@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { DciError, type ErrorCode, ERROR_CODES } from '@dci/protocol';
 import type { FastifyReply } from 'fastify';
-import type { AnswerWriter } from '../services/answer-writer.ts';
+import { type AnswerWriter, STRANGER } from '../services/answer-writer.ts';
+import { decideReplyTerms } from '../services/reply-terms.ts';
+import type { Partner } from '../store/partners.ts';
 
 /**
  * The one place where a refusal becomes an HTTP answer. What is not a `DciError` tells its sender nothing but that the
@@ -100,8 +102,8 @@ export interface RefusalForm {
   /** On `sync/*` every status but 401, 403 and 500 must fit the answer's own schema. */
   readonly sync: boolean;
   readonly action: string;
-  /** The partner's sender id; undefined: nobody has been recognised. */
-  readonly receiverId: string | undefined;
+  /** Undefined: nobody has been recognised. */
+  readonly partner: Partner | undefined;
 }
 
 export interface RefusalParts {
@@ -137,19 +139,20 @@ export function createRefusalSender(parts: RefusalParts): RefusalSender {
     const write = (): Promise<string> => writeEnveloped(parts, form, errors, error);
     const body = !enveloped
       ? writeAcknowledged(parts, errors, error)
-      : await (form.receiverId === undefined ? writeShared(refusal, write) : write());
+      : await (form.partner === undefined ? writeShared(refusal, write) : write());
     return await reply.code(refusal.status).type('application/json; charset=utf-8').send(body);
   };
 }
 
 function writeEnveloped(
   { answers }: RefusalParts,
-  { action, receiverId = 'unknown' }: RefusalForm,
+  { action, partner }: RefusalForm,
   errors: readonly object[],
   error: { code: string; message: string },
 ): Promise<string> {
-  const header = { action, receiverId, status: 'rjct', reasonMessage: error.message, totalCount: 0, completedCount: 0 } as const;
-  return answers.writeRefusal(header, { errors, error });
+  const to = partner === undefined ? STRANGER : { partner, terms: decideReplyTerms(partner, undefined) };
+  const header = { action, status: 'rjct', reasonMessage: error.message, totalCount: 0, completedCount: 0 } as const;
+  return answers.writeRefusal(to, header, { errors, error });
 }
 
 function writeAcknowledged({ now }: RefusalParts, errors: readonly object[], error: { code: string; message: string }): string {

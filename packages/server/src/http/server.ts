@@ -139,7 +139,7 @@ function createRefuser(parts: HttpParts, explain: Explain): Refuser {
     sendRefusal(reply, explain(error, request), {
       sync: pathOf(request).includes('/sync/'),
       action: 'on-search',
-      receiverId: parts.gate.senderOf(request)?.partner.senderId,
+      partner: parts.gate.senderOf(request)?.partner,
     });
 }
 

@@ -6,6 +6,7 @@ import type { QueryDescriber } from '../disclosure/query-description.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { checkHeader, type Reception, receiveMessage, type Sender } from './receive-message.ts';
+import { decideReplyTerms } from './reply-terms.ts';
 import { describeRefusal, describeSearch, describeSender } from './search-audit.ts';
 import { summariseOutcomes, tell, writeSearchMessage } from './search-message.ts';
 import type { Search } from './search.ts';
@@ -45,6 +46,7 @@ export function createSearchService(parts: SearchServiceParts): SearchService {
   ): Promise<Released> {
     const { partner } = sender;
     const grant = decideGrant(partner);
+    const terms = decideReplyTerms(partner, message);
     const items = countItems(message.message);
     checkHeader(reception, message, { action: 'search', items, maxItems: partner.limits.itemsPerMessage ?? MAX_ITEMS });
     const request = parseSearchRequest(message.message);
@@ -60,7 +62,8 @@ export function createSearchService(parts: SearchServiceParts): SearchService {
     };
     return await audit.release(entry, () =>
       answers.write(
-        { action: ACTION, receiverId: partner.senderId, ...summariseOutcomes(outcomes) },
+        { partner, terms },
+        { action: ACTION, ...summariseOutcomes(outcomes) },
         writeSearchMessage(
           { transactionId, correlationId, partnerId: partner.id, cursorKey: parts.cursorKey, now: reception.now },
           outcomes,
@@ -70,16 +73,17 @@ export function createSearchService(parts: SearchServiceParts): SearchService {
   }
 
   async function refuseHeader(sender: Sender, message: VerifiedMessage, fault: DciError): Promise<Released> {
+    const { partner } = sender;
+    const refusal = {
+      action: ACTION,
+      status: 'rjct',
+      reasonCode: fault.code as HeaderReasonCode,
+      reasonMessage: tell(fault),
+      totalCount: message.header.total_count,
+      completedCount: 0,
+    } as const;
     return await audit.release(describeRefusal(sender, 'search', fault, message), () =>
-      answers.write({
-        action: ACTION,
-        receiverId: sender.partner.senderId,
-        status: 'rjct',
-        reasonCode: fault.code as HeaderReasonCode,
-        reasonMessage: tell(fault),
-        totalCount: message.header.total_count,
-        completedCount: 0,
-      }),
+      answers.write({ partner, terms: decideReplyTerms(partner, message) }, refusal),
     );
   }
 

@@ -7,13 +7,24 @@ import {
   signedContent,
   writeCallbackHeader,
   type WrittenCallbackHeader,
+  writeInForm,
   writeSignedEnvelope,
 } from '@dci/protocol';
+import type { Partner } from '../store/partners.ts';
+import { PLAIN_TERMS, type ReplyTerms } from './reply-terms.ts';
+
+/** To whom an answer goes, and in what form. */
+export interface Addressee {
+  readonly partner: Pick<Partner, 'senderId'>;
+  readonly terms: ReplyTerms;
+}
+
+/** Whoever asked has not been recognised. */
+export const STRANGER: Addressee = { partner: { senderId: 'unknown' }, terms: PLAIN_TERMS };
 
 /** What differs from answer to answer in its header. */
 export interface AnswerHeader {
   readonly action: string;
-  readonly receiverId: string;
   readonly status: RequestStatus;
   readonly reasonCode?: HeaderReasonCode;
   readonly reasonMessage?: string;
@@ -24,9 +35,13 @@ export interface AnswerHeader {
 /** Writes what this server sends: every envelope is signed by the active key, or it is not written. */
 export interface AnswerWriter {
   /** `messageText`: canonical JSON; absent where the header says it all. */
-  write(header: AnswerHeader, messageText?: string): Promise<string>;
+  write(to: Addressee, header: AnswerHeader, messageText?: string): Promise<string>;
   /** A signed header with a refusal beside it, the form of refusals on the sync paths. */
-  writeRefusal(header: AnswerHeader, refusal: { readonly errors: readonly object[]; readonly error: object }): Promise<string>;
+  writeRefusal(
+    to: Addressee,
+    header: AnswerHeader,
+    refusal: { readonly errors: readonly object[]; readonly error: object },
+  ): Promise<string>;
 }
 
 export interface AnswerWriterParts {
@@ -40,7 +55,7 @@ export interface AnswerWriterParts {
 export const SIGNATURE_LIFETIME_SECONDS = 600;
 
 export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterParts): AnswerWriter {
-  function headerText(header: AnswerHeader): string {
+  function headerText({ partner }: Addressee, header: AnswerHeader): string {
     const wire: WrittenCallbackHeader = {
       message_id: randomUUID(),
       message_ts: new Date(now()).toISOString(),
@@ -51,24 +66,25 @@ export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterPar
       total_count: header.totalCount,
       completed_count: header.completedCount,
       sender_id: senderId,
-      receiver_id: header.receiverId,
+      receiver_id: partner.senderId,
     };
     return writeCallbackHeader(wire);
   }
 
-  function sign(content: string): Promise<string> {
+  function sign({ dialect, form }: ReplyTerms, content: string): Promise<string> {
     const created = Math.floor(now() / 1000);
-    return signContentInBackground(content, activeKey(), { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS });
+    const terms = { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS, dialect };
+    return signContentInBackground(writeInForm(content, form), activeKey(), terms);
   }
 
   return {
-    async write(header, messageText) {
-      const text = headerText(header);
-      return writeSignedEnvelope({ headerText: text, messageText, signature: await sign(signedContent(text, messageText)) });
+    async write(to, header, messageText) {
+      const text = headerText(to, header);
+      return writeSignedEnvelope({ headerText: text, messageText, signature: await sign(to.terms, signedContent(text, messageText)) });
     },
-    async writeRefusal(header, refusal) {
-      const text = headerText(header);
-      const signature = JSON.stringify(await sign(signedContent(text)));
+    async writeRefusal(to, header, refusal) {
+      const text = headerText(to, header);
+      const signature = JSON.stringify(await sign(to.terms, signedContent(text)));
       return `{"error":${JSON.stringify(refusal.error)},"errors":${JSON.stringify(refusal.errors)},"header":${text},"signature":${signature}}`;
     },
   };

@@ -1,7 +1,15 @@
 import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { PARTNER_LIMITS, type PartnerLimit, type PartnerLimits, type PartnerTerms, type SignaturePolicy } from '../store/partners.ts';
+import {
+  PARTNER_DIALECTS,
+  PARTNER_LIMITS,
+  type PartnerDialect,
+  type PartnerLimit,
+  type PartnerLimits,
+  type PartnerTerms,
+  type SignaturePolicy,
+} from '../store/partners.ts';
 import { isScope, SCOPES } from './scopes.ts';
 
 /** What an operator writes about a partner. Absent: stays as it is. Empty text: is taken away. */
@@ -11,6 +19,7 @@ export interface TermChanges {
   readonly registries?: readonly string[];
   readonly scopes?: readonly string[];
   readonly signature?: string;
+  readonly dialect?: string;
   readonly lenient?: boolean;
   readonly active?: boolean;
   readonly defaultEntity?: string;
@@ -37,6 +46,7 @@ export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
   registries: new Set(),
   scopes: new Set(),
   signaturePolicy: 'required',
+  dialect: 'as-asked',
   lenient: false,
   purposes: [],
   limits: {},
@@ -55,6 +65,7 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     registries,
     scopes: changes.scopes === undefined ? present.scopes : readScopes(changes.scopes, note),
     signaturePolicy: readPolicy(changes.signature, note) ?? present.signaturePolicy,
+    dialect: readDialect(changes.dialect, note) ?? present.dialect,
     lenient: changes.lenient ?? present.lenient,
     defaultEntity: changed(present.defaultEntity, readEntity(profiles, registries, changes.defaultEntity, note)),
     legalBasis: changed(present.legalBasis, readText('the legal basis', changes.legalBasis, note)),
@@ -99,6 +110,12 @@ function readPolicy(policy: string | undefined, note: Note): SignaturePolicy | u
   if (policy === undefined || policy === 'required' || policy === 'optional') return policy;
   note(`the signature is required or optional, not "${policy}"`);
   return undefined;
+}
+
+function readDialect(name: string | undefined, note: Note): PartnerDialect | undefined {
+  const dialect = PARTNER_DIALECTS.find((known) => known === name);
+  if (name !== undefined && dialect === undefined) note(`there is no dialect "${name}"; known: ${PARTNER_DIALECTS.join(', ')}`);
+  return dialect;
 }
 
 function readEntity(

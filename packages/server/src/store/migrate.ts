@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Db } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
+import * as trust from './migrations/0002-trust.ts';
 import * as lanes from './migrations/0005-lanes.ts';
 import * as writeRequest from './migrations/0006-write-request.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
@@ -9,6 +10,7 @@ import * as eventAge from './migrations/0008-event-age.ts';
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-foundation': foundation,
+  '0002-trust': trust,
   '0005-lanes': lanes,
   '0006-write-request': writeRequest,
   '0008-event-age': eventAge,

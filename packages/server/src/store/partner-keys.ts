@@ -38,7 +38,7 @@ export async function putPartnerKey(db: Db, partnerId: string, key: Verification
     .insertInto('partner_key')
     .values({ partner_id: partnerId, kid: key.kid, ...stored })
     .onConflict((conflict) =>
-      conflict.columns(['partner_id', 'kid']).doUpdateSet({ ...stored, created_at: sql<Date>`now()`, revoked_at: null }),
+      conflict.columns(['partner_id', 'use', 'kid']).doUpdateSet({ ...stored, created_at: sql<Date>`now()`, revoked_at: null }),
     )
     .execute();
   await touchPartner(db, partnerId);

@@ -1,4 +1,4 @@
-import type { VerificationKey } from '@dci/protocol';
+import { SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readVerificationKeys } from './partner-keys.ts';
@@ -16,6 +16,7 @@ export interface Partner {
   readonly registries: ReadonlySet<string>;
   readonly scopes: ReadonlySet<string>;
   readonly signaturePolicy: SignaturePolicy;
+  readonly dialect: PartnerDialect;
   readonly lenient: boolean;
   readonly defaultEntity?: string;
   readonly legalBasis?: string;
@@ -27,6 +28,11 @@ export interface Partner {
 
 /** `optional`: a message without a signature is taken; one that is there must be good all the same. */
 export type SignaturePolicy = 'required' | 'optional';
+
+/** In which dialect a partner is answered; `as-asked`: in the one it signed its message in. */
+export type PartnerDialect = (typeof PARTNER_DIALECTS)[number];
+
+export const PARTNER_DIALECTS = ['as-asked', ...SIGNATURE_DIALECTS] as const;
 
 /** Limits of a partner's own, in place of the server's. */
 export type PartnerLimits = { readonly [name in PartnerLimit]?: number };
@@ -88,6 +94,7 @@ function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'i
     registries: [...terms.registries],
     scopes: [...terms.scopes],
     signature_policy: terms.signaturePolicy,
+    dialect: terms.dialect,
     lenient: terms.lenient,
     default_entity: terms.defaultEntity ?? null,
     legal_basis: terms.legalBasis ?? null,
@@ -107,6 +114,7 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     registries: new Set(row.registries),
     scopes: new Set(row.scopes),
     signaturePolicy: row.signature_policy === 'optional' ? 'optional' : 'required',
+    dialect: PARTNER_DIALECTS.find((dialect) => dialect === row.dialect) ?? 'as-asked',
     lenient: row.lenient,
     defaultEntity: row.default_entity ?? undefined,
     legalBasis: row.legal_basis ?? undefined,

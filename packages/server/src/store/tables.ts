@@ -50,6 +50,8 @@ export interface Tables {
     purposes: Generated<string[]>;
     field_rule: string | null;
     limits: ColumnType<Record<string, number>, string | undefined, string>;
+    dialect: Generated<string>;
+    encryption_policy: Generated<string>;
     created_at: Timestamp;
     updated_at: Timestamp;
   };
@@ -63,6 +65,7 @@ export interface Tables {
   partner_key: {
     partner_id: string;
     kid: string;
+    use: Generated<string>;
     algorithm: string;
     public_jwk: ColumnType<JsonWebKey, string, string>;
     created_at: Timestamp;

@@ -51,12 +51,14 @@ describe('dci partner add', () => {
   it('takes every flag of its contract', async () => {
     const args = ['--sender-id', 'all.example.org', '--name', 'Ministry', '--registries', 'social', '--scopes', 'registry/search'];
     const more = ['--signature', 'optional', '--lenient', '--public-key', pemFile(), '--key-id', 'key-1', '--default-entity', 'Member'];
+    const answers = ['--dialect', 'jws-detached'];
     const rest = ['--legal-basis', 'Act 12', '--purpose', 'targeting', '--purpose', 'audit', '--fields', 'minimal'];
     const { status, err } = await command.run(
       'partner',
       'add',
       ...args,
       ...more,
+      ...answers,
       ...rest,
       '--limits',
       'page-size=50,points-per-minute=600',
@@ -69,6 +71,7 @@ describe('dci partner add', () => {
       registries: ['social'],
       scopes: ['registry/search'],
       signature: 'optional',
+      dialect: 'jws-detached',
       lenient: true,
       default_entity: 'Member',
       legal_basis: 'Act 12',
@@ -88,6 +91,7 @@ describe('dci partner add', () => {
       registries: ['social'],
       scopes: ['registry/search'],
       signature: 'required',
+      dialect: 'as-asked',
       fields: null,
     });
   });

@@ -87,6 +87,7 @@ describe('registering', () => {
     ['a scope', { scopes: ['registry/everything'] }, /"registry\/everything"; known: registry\/search/],
     ['a field rule', { fields: 'most' }, /"most"; known: full, minimal/],
     ['a signature policy', { signature: 'none' }, /required or optional/],
+    ['a dialect', { dialect: 'xml' }, /"xml"; known: as-asked, dci, jws, jws-detached/],
     ['an entity', { registries: ['social'], defaultEntity: 'Planet' }, /"Planet" in the partner's registries; known: .*Group/],
     ['a limit', { limits: { pageSize: 0 } }, /pageSize must be a whole number from 1/],
     ['a limit below zero', { limits: { maxMatches: -1 } }, /maxMatches/],

@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { canonicalJson, generateSigningKey, importPublicKey, publicJwk, type SigningKey, signContent, signedContent } from '@dci/protocol';
+import {
+  canonicalJson,
+  type DigestForm,
+  generateSigningKey,
+  importPublicKey,
+  publicJwk,
+  type SignatureDialect,
+  type SigningKey,
+  signContent,
+  signedContent,
+  writeInForm,
+} from '@dci/protocol';
 import { pino } from 'pino';
 import { type App, type AppOverrides, startApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
@@ -20,7 +31,7 @@ export interface TestApp {
   readonly database: Database;
   /** `http://127.0.0.1:PORT/api/v2/dci` */
   readonly base: string;
-  addPartner(senderId: string, terms?: TermChanges): Promise<TestPartner>;
+  addPartner(senderId: string, terms?: TermChanges, key?: SigningKey): Promise<TestPartner>;
   close(): Promise<void>;
 }
 
@@ -53,7 +64,8 @@ export async function startTestApp(overrides: AppOverrides = {}, environment: Re
     config,
     database: test.database,
     base,
-    addPartner: (senderId, terms) => addPartner(test.database, base, overrides, senderId, terms ?? {}),
+    addPartner: (senderId, terms, key) =>
+      addPartner(test.database, base, overrides, senderId, terms ?? {}, key ?? generateSigningKey('ES256')),
     async close() {
       await app.close();
       await test.drop();
@@ -76,8 +88,8 @@ async function addPartner(
   overrides: AppOverrides,
   senderId: string,
   terms: TermChanges,
+  key: SigningKey,
 ): Promise<TestPartner> {
-  const key = generateSigningKey('ES256');
   const registered = await registerPartner(database.db, overrides.profiles ?? BUILT_IN_PROFILES, {
     senderId,
     terms: { ...WHOLE, ...terms },
@@ -105,12 +117,18 @@ export async function getToken(base: string, credentials: { clientId: string; cl
 
 type Json = Record<string, unknown>;
 
+export interface MessageChange {
+  readonly header?: Json;
+  readonly message?: Json;
+  readonly signature?: string | null;
+  readonly created?: number;
+  readonly expires?: number;
+  readonly dialect?: SignatureDialect;
+  readonly form?: DigestForm;
+}
+
 /** A search of these items as the partner would send it, signed; `change` alters it before it is signed. */
-export function searchBody(
-  partner: TestPartner,
-  criteria: readonly Json[],
-  change: { header?: Json; message?: Json; signature?: string | null; created?: number; expires?: number } = {},
-): string {
+export function searchBody(partner: TestPartner, criteria: readonly Json[], change: MessageChange = {}): string {
   const now = Math.floor(Date.now() / 1000);
   const header = {
     version: '1.0.0',
@@ -135,7 +153,12 @@ export function searchBody(
   const created = change.created ?? now;
   const signature =
     change.signature === undefined
-      ? signContent(content, partner.key, { senderId: partner.senderId, created, expires: change.expires ?? created + 300 })
+      ? signContent(writeInForm(content, change.form ?? 'jcs'), partner.key, {
+          senderId: partner.senderId,
+          created,
+          expires: change.expires ?? created + 300,
+          ...(change.dialect === undefined ? {} : { dialect: change.dialect }),
+        })
       : change.signature;
   return JSON.stringify({ ...(signature === null ? {} : { signature }), header, message });
 }

@@ -1,0 +1,54 @@
+import { signBytes, signBytesInBackground } from './algorithms.ts';
+import { dciSigningInput, writeDciSignature } from './dci-signature.ts';
+import { jwsSigningInput, writeJws } from './jws-signature.ts';
+import type { SigningKey } from './keys.ts';
+import type { SignatureTerms } from './signature-terms.ts';
+
+/**
+ * Signs a message and returns the text of its `signature` member.
+ *
+ * @param content the serialised `{"header":…,"message":…}`, without `message` where there is none, exactly as it is to be
+ *   verified: canonical (RFC 8785), or in the form that the receiver is known to use, see `writeInForm`.
+ * @throws Error when the terms could not be read back: an id with a quote, times out of order.
+ *
+ * @example
+ * const key = generateSigningKey('ES256');
+ * const content = canonicalJson({ header, message });
+ * const signature = signContent(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
+ */
+export function signContent(content: string, key: SigningKey, terms: SignatureTerms): string {
+  return write(content, key, terms, signBytes(key.algorithm, key.key, signingInput(content, key, terms)));
+}
+
+/**
+ * `signContent` on a thread of the pool: for servers, whose one thread has other things to do.
+ *
+ * @example
+ * const signature = await signContentInBackground(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
+ */
+export async function signContentInBackground(content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
+  return write(content, key, terms, await signBytesInBackground(key.algorithm, key.key, signingInput(content, key, terms)));
+}
+
+function signingInput(content: string, key: SigningKey, terms: SignatureTerms): Buffer {
+  assertWritable(key.kid, terms);
+  return isDci(terms) ? dciSigningInput(content, terms) : jwsSigningInput(content, key, terms);
+}
+
+function write(content: string, key: SigningKey, terms: SignatureTerms, signature: Buffer): string {
+  return isDci(terms) ? writeDciSignature(key, terms, signature) : writeJws(content, key, terms, signature);
+}
+
+function isDci({ dialect = 'dci' }: SignatureTerms): boolean {
+  return dialect === 'dci';
+}
+
+const UNQUOTABLE = /["\\\n]/;
+const EPOCH_SECONDS = /^[1-9]\d{0,9}$/;
+
+function assertWritable(kid: string, { senderId, created, expires }: SignatureTerms): void {
+  if (UNQUOTABLE.test(senderId) || UNQUOTABLE.test(kid))
+    throw new Error('A sender id or key id with a quote, backslash or line break cannot be signed with');
+  if (!EPOCH_SECONDS.test(`${created}`) || !EPOCH_SECONDS.test(`${expires}`) || expires <= created)
+    throw new Error('A signature is made for whole epoch seconds, "expires" after "created"');
+}
