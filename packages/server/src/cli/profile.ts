@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { BUILT_IN_PROFILES, checkProfile } from '../profiles/index.ts';
-import type { Profile } from '../profiles/profile.ts';
+import { listEventTypes } from '../profiles/events.ts';
+import type { EventType, Profile } from '../profiles/profile.ts';
 import { sensitivityOf } from '../profiles/sensitivity.ts';
 import { addExamples, CommandFailed, printJson, printLine, printTable } from './output.ts';
 import { getProfile } from './registry.ts';
@@ -55,6 +56,19 @@ function showProfile(name: string, { json }: ProfileOptions): void {
     profile.identifierTypes.map((type) => [type.code, type.recordType, type.unique, type.synonyms]),
   );
   for (const recordType of profile.recordTypes) showRecordType(recordType);
+  printLine();
+  printTable(
+    ['event', 'raised by', 'synonyms'],
+    listEventTypes(profile).map((event) => [event.name, event.raisedBy.map(describeRule), event.synonyms]),
+  );
+}
+
+function describeRule({ kind, recordType, changed }: EventType['raisedBy'][number]): string {
+  return [
+    kind,
+    ...(recordType === undefined ? [] : [`of ${recordType}`]),
+    ...(changed === undefined ? [] : [`in ${changed.join(' ')}`]),
+  ].join(' ');
 }
 
 function showRecordType(recordType: Profile['recordTypes'][number]): void {

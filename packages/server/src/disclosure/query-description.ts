@@ -36,6 +36,8 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
         const value = !pointsAtPerson(filter) ? filter.value : Array.isArray(filter.value) ? filter.value.map(hash) : hash(filter.value);
         return { [filter.attribute.name]: { [filter.operator]: value } };
       }
+      case 'records':
+        return { records: filter.ids.length };
     }
   }
 
@@ -64,6 +66,7 @@ function summarise(filter: Filter): object | undefined {
 
 function leavesOf(filter: Filter): readonly Leaf[] {
   if ('terms' in filter) return filter.terms.flatMap(leavesOf);
+  if (filter.kind === 'records') return [];
   return filter.kind === 'not' ? leavesOf(filter.term) : [filter];
 }
 

@@ -30,6 +30,7 @@ export function checkProfile(profile: Profile): string[] {
       profile.recordTypes.flatMap((type) => type.entities.flatMap((entity) => [entity.name, ...entity.synonyms])).map(lowerCase),
     ).map((name) => `the entity name ${name} is declared twice`),
     ...checkIdentifierTypes(profile),
+    ...checkEvents(profile),
     ...profile.recordTypes.flatMap((recordType) =>
       checkRecordType(profile, recordType).map((problem) => `record type ${recordType.name}: ${problem}`),
     ),
@@ -47,6 +48,26 @@ function checkIdentifierTypes(profile: Profile): string[] {
     .filter((type) => type.sensitivity !== undefined && !SENSITIVITIES.includes(type.sensitivity))
     .map((type) => `identifier type ${type.code} has no known sensitivity`);
   return [...unknown, ...misclassified, ...findRepeated(names).map((name) => `two identifier types answer to ${name}`)];
+}
+
+function checkEvents(profile: Profile): string[] {
+  const events = profile.events ?? [];
+  const names = events.flatMap((event) => [event.name, ...event.synonyms]).map(lowerCase);
+  const rules = events.flatMap((event) => event.raisedBy.map((rule) => ({ event, rule })));
+  return [
+    ...findRepeated(names).map((name) => `the event ${name} is declared twice`),
+    ...events.filter((event) => event.raisedBy.length === 0).map((event) => `nothing raises the event ${event.name}`),
+    ...rules.flatMap(({ event, rule }) => {
+      const recordTypes = profile.recordTypes.filter((type) => rule.recordType === undefined || type.name === rule.recordType);
+      const unknown = (rule.changed ?? []).filter(
+        (path) => !recordTypes.some((type) => findSchemaTrail(schemaNode(type.document), path) !== undefined),
+      );
+      return [
+        ...(recordTypes.length > 0 ? [] : [`the event ${event.name} is raised by the unknown record type ${rule.recordType}`]),
+        ...unknown.map((path) => `the event ${event.name} is raised by the unknown field ${path}`),
+      ];
+    }),
+  ];
 }
 
 function checkRecordType(profile: Profile, recordType: RecordType): string[] {

@@ -21,6 +21,26 @@ export interface Profile {
   readonly recordTypes: readonly RecordType[];
   /** Record type that a query without `response_entity`, `reg_record_type` and `collection` asks about. */
   readonly defaultRecordType: string;
+  /** Events beyond the common ones (`COMMON_EVENTS` in `events.ts`), and which changes raise them. */
+  readonly events?: readonly EventType[];
+}
+
+/** Something that partners may ask to be told of. */
+export interface EventType {
+  /** As it is written on the wire, e.g. `BIRTH`. */
+  readonly name: string;
+  /** Read as this event too, ignoring case and namespace, e.g. `LiveBirth`. */
+  readonly synonyms: readonly string[];
+  /** Any of them raises it. */
+  readonly raisedBy: readonly EventRule[];
+}
+
+export interface EventRule {
+  readonly kind: 'REGISTER' | 'UPDATE' | 'DELETE' | 'LINK' | 'UNLINK';
+  /** Absent: records of every type. */
+  readonly recordType?: string;
+  /** Of an UPDATE: dotted paths in the document of which one changed; absent: whatever changed. */
+  readonly changed?: readonly string[];
 }
 
 export interface IdentifierType {

@@ -364,4 +364,5 @@ export const socialProfile: Profile = {
   ],
   recordTypes: [person, groups],
   defaultRecordType: 'person',
+  events: [{ name: 'NewHouseHoldMember', synonyms: ['NEW_HOUSEHOLD_MEMBER'], raisedBy: [{ kind: 'LINK', recordType: 'group' }] }],
 };

@@ -43,7 +43,7 @@ export async function deleteInTransaction(
   changes.identifiersRetired.push(...identifiers.map((identifier) => ({ ...identifier, recordId: id })));
   changes.written.delete(id);
   changes.deleted.push(record);
-  changes.events.push({ recordType, recordId: id, kind: 'DELETE', changed: [] });
+  changes.events.push({ recordType, recordId: id, kind: 'DELETE', changed: [], body: record.body });
   await applyChangeSet(db, profile, changes);
   return { status: 'changed', id, recordType: recordType.name, version: record.version + 1 };
 }

@@ -38,6 +38,8 @@ export interface ChangeEvent {
   readonly changed: readonly string[];
   /** The other record of a LINK or UNLINK. */
   readonly relatedId?: string;
+  /** Of a DELETE: the record as it was. */
+  readonly body?: string;
 }
 
 interface WrittenRecord {
@@ -118,10 +120,10 @@ async function insertEvents(db: Db, registry: string, changes: ChangeSet): Promi
   const versionOf = (id: string): number | undefined => lastVersions.get(id) ?? changes.written.get(id)?.version;
   await db.executeQuery(
     CompiledQuery.raw(
-      `insert into change_event (registry, record_type, record_id, version, kind, changed, related_id)
-       select $1, v.record_type, v.record_id, v.version, v.kind, string_to_array(v.changed, ','), v.related_id
-       from unnest($2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::uuid[]) with ordinality
-         as v (record_type, record_id, version, kind, changed, related_id, position)
+      `insert into change_event (registry, record_type, record_id, version, kind, changed, related_id, body)
+       select $1, v.record_type, v.record_id, v.version, v.kind, string_to_array(v.changed, ','), v.related_id, v.body
+       from unnest($2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::uuid[], $8::text[]) with ordinality
+         as v (record_type, record_id, version, kind, changed, related_id, body, position)
        order by v.position`,
       [
         registry,
@@ -131,6 +133,7 @@ async function insertEvents(db: Db, registry: string, changes: ChangeSet): Promi
         events.map((event) => event.kind),
         events.map((event) => event.changed.join(',')),
         events.map((event) => event.relatedId ?? null),
+        events.map((event) => event.body ?? null),
       ],
     ),
   );

@@ -28,6 +28,8 @@ export function compileFilter(filter: RelatedFilter, row: RowScope): string {
       return compileComparison(filter, row);
     case 'identifier':
       return compileIdentifier(filter, row);
+    case 'records':
+      return `${row.alias}.id = any(${row.parameters.bind(filter.ids, 'uuid[]')})`;
     case 'related':
       return compileRelated(filter, row);
   }

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import type { Filter, Page, SearchPlan, SearchResult, SortKey } from './plan.ts';
+import { writeFilter } from './filter-text.ts';
+import type { Page, SearchPlan, SearchResult, SortKey } from './plan.ts';
 
 /**
  * A cursor says after which record the next page begins. It is sealed (AES-256-GCM), so that nothing internal can be read
@@ -62,25 +63,11 @@ function binding(plan: SearchPlan, { partnerId }: CursorSettings): Buffer {
     plan.profile.registry,
     plan.recordType.name,
     plan.entity.name,
-    describeFilter(plan.filter),
+    writeFilter(plan.filter),
     plan.sort.map(describeKey),
     plan.page.size,
   ];
   return createHash('sha256').update(JSON.stringify(query)).digest();
-}
-
-function describeFilter(filter: Filter): unknown {
-  switch (filter.kind) {
-    case 'and':
-    case 'or':
-      return [filter.kind, filter.terms.map(describeFilter)];
-    case 'not':
-      return [filter.kind, describeFilter(filter.term)];
-    case 'compare':
-      return [filter.recordType.name, filter.attribute.name, filter.operator, filter.value];
-    case 'identifier':
-      return ['identifier', filter.recordType.name, filter.type, filter.operator, filter.values];
-  }
 }
 
 function describeKey(key: SortKey): unknown {

@@ -14,6 +14,8 @@ export function mapLeaves(filter: Filter, replace: (leaf: Leaf) => Filter): Filt
     case 'compare':
     case 'identifier':
       return replace(filter);
+    case 'records':
+      return filter;
   }
 }
 

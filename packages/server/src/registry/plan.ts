@@ -34,7 +34,9 @@ export type Filter =
       readonly operator: 'eq' | 'in' | 'exists';
       readonly values: readonly string[];
       readonly pointer: string;
-    };
+    }
+  /** Records that were named by the server itself; no partner can say this. */
+  | { readonly kind: 'records'; readonly recordType: RecordType; readonly ids: readonly string[] };
 
 /** Dates as `YYYY-MM-DD`, timestamps as ISO 8601 in UTC. */
 export type Scalar = string | number | boolean;

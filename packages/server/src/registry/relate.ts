@@ -10,6 +10,7 @@ export type RelatedFilter =
   | { readonly kind: 'and' | 'or'; readonly terms: readonly RelatedFilter[] }
   | { readonly kind: 'not'; readonly term: RelatedFilter }
   | Leaf
+  | Extract<Filter, { kind: 'records' }>
   | { readonly kind: 'related'; readonly recordType: RecordType; readonly filter: Filter };
 
 /**
@@ -41,6 +42,7 @@ function relate(filter: Filter, root: RecordType): RelatedFilter {
       return { kind: 'not', term: relate(filter.term, root) };
     case 'compare':
     case 'identifier':
+    case 'records':
       return filter.recordType === root ? filter : { kind: 'related', recordType: filter.recordType, filter };
   }
 }
@@ -69,6 +71,7 @@ function findOnlyType(filter: Filter): RecordType | undefined {
       return findOnlyType(filter.term);
     case 'compare':
     case 'identifier':
+    case 'records':
       return filter.recordType;
   }
 }
@@ -82,6 +85,7 @@ function isPositive(filter: Filter): boolean {
       return false;
     case 'compare':
     case 'identifier':
+    case 'records':
       return true;
   }
 }

@@ -1,11 +1,12 @@
 import type { SearchCriteria } from '@dci/protocol';
+import type { Entity, RecordType } from '../profiles/profile.ts';
 import { bindFilter } from './passes/bind-filter.ts';
-import { deriveAges } from './passes/derive-ages.ts';
+import { deriveAges, deriveAgesIn } from './passes/derive-ages.ts';
 import { orderPage } from './passes/order-page.ts';
 import { resolveSubject } from './passes/resolve-subject.ts';
 import { restrictRows } from './passes/restrict-rows.ts';
 import { selectPage } from './passes/select-page.ts';
-import type { SearchPlan } from './plan.ts';
+import type { Filter, SearchPlan } from './plan.ts';
 import { readQuery } from './read-query/read-query.ts';
 import type { Pass, SearchContext } from './search-context.ts';
 
@@ -34,4 +35,25 @@ function beginPlan(criteria: SearchCriteria, context: SearchContext): SearchPlan
     page: { size: context.limits.defaultPageSize, number: 1 },
     maxMatches: context.limits.maxMatches,
   };
+}
+
+/** What a subscription asks to be told of; a filter is undefined where it asks for every record of the type. */
+export interface SubscriptionPlan {
+  readonly recordType: RecordType;
+  readonly entity: Entity;
+  /** Names and values bound; ages are still ages, for they are counted on the day of the event. */
+  readonly filter: Filter | undefined;
+}
+
+/** Binds the filter of a subscription, or throws a `DciError` as a search would. `everything`: it has none. */
+export function planSubscription(criteria: SearchCriteria, everything: boolean, context: SearchContext): SubscriptionPlan {
+  if (everything) return { ...nameAnswer(criteria, context), filter: undefined };
+  const { recordType, entity, filter } = beginPlan(criteria, context);
+  deriveAgesIn(filter, context.today);
+  return { recordType, entity, filter };
+}
+
+/** The entity of an answer whose query says nothing of it. */
+function nameAnswer(criteria: SearchCriteria, context: SearchContext): Pick<SearchPlan, 'recordType' | 'entity'> {
+  return resolveSubject({ condition: { kind: 'and', terms: [] } }, criteria, context);
 }

@@ -33,6 +33,48 @@ export interface Tables {
     changed: Generated<string[]>;
     related_id: string | null;
     at: Timestamp;
+    body: Generated<string | null>;
+  };
+  event_cursor: { name: string; done_xid: string; done_seq: string; until_xid: string; until_seq: string; last_seq: string };
+  subscription_filter: {
+    id: GeneratedAlways<string>;
+    registry: string;
+    record_type: string;
+    hash: Buffer;
+    filter: unknown;
+    is_exact: boolean;
+  };
+  subscription_filter_key: { registry: string; record_type: string; field: string; value: string; filter_id: string };
+  subscription: {
+    id: string;
+    code: string;
+    partner_id: string;
+    registry: string;
+    entity: string;
+    event_type: string;
+    filter_id: string;
+    criteria: unknown;
+    locale: string | null;
+    schedule: string | null;
+    starts_at: Date;
+    ends_at: Date | null;
+    notify_uri: string | null;
+    state: string;
+    reason: string | null;
+    gathering_until: Date | null;
+    failing_since: Date | null;
+    created_at: Timestamp;
+    updated_at: Timestamp;
+  };
+  pending_event: {
+    subscription_id: string;
+    seq: string;
+    record_type: string;
+    record_id: string;
+    version: number;
+    kind: string;
+    changed: string[];
+    at: Date;
   };
   location: { code: string; name: string; type: string; parent: string | null; updated_at: Timestamp };
   partner: {

@@ -13,9 +13,13 @@ const GREATEST_AGE = 200;
  */
 export const deriveAges: Pass = (plan, _criteria, { today }): SearchPlan => ({
   ...plan,
-  filter: mapLeaves(plan.filter, (leaf) => (leaf.kind === 'compare' && leaf.attribute.derived === 'age' ? toBirth(leaf, today) : leaf)),
+  filter: deriveAgesIn(plan.filter, today),
   sort: plan.sort.map(sortByBirth),
 });
+
+export function deriveAgesIn(filter: Filter, today: string): Filter {
+  return mapLeaves(filter, (leaf) => (leaf.kind === 'compare' && leaf.attribute.derived === 'age' ? toBirth(leaf, today) : leaf));
+}
 
 function toBirth(leaf: Comparison, today: string): Filter {
   const attribute = getBirth(leaf.recordType, leaf.attribute);
