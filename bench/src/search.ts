@@ -188,5 +188,5 @@ async function findPostmaster(pool: { query(text: string): Promise<{ rows: { pid
 async function fetchKeys(port: number): Promise<JsonWebKey[]> {
   const response = await fetch(`http://127.0.0.1:${port}${BASE_PATH}/.well-known/jwks.json`);
   const { keys } = (await response.json()) as { keys: JsonWebKey[] };
-  return keys;
+  return keys.filter((key) => key['use'] === 'sig');
 }

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { type Logger, pino } from 'pino';
 import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
@@ -16,10 +17,11 @@ import { createAnswerWriter } from './services/answer-writer.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
+import { destroyEndedKeys } from './services/own-key-life.ts';
+import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
 import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
 import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
-import { openSigningKeys, type SigningKeys } from './services/signing-keys.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
@@ -67,15 +69,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     await embedded?.claimServer(`${config.host}:${config.port}`);
     for (const profile of profiles) await prepareTables(database, embedded !== undefined, profile);
     const sealer = openSealer(config, (text) => log.warn(text));
-    const signingKeys = closing(await openSigningKeys(database.db, { ...config, sealer, now, log }));
+    const ownKeys = closing(await openOwnKeys(database.db, { ...config, sealer, now, log }));
     const directory = closing(await openPartnerDirectory(database, log));
     const limiter = createRateLimiter(database.db, { now });
     const reader = closing(openReader(database, config));
     const audit = closing(openAuditLog(database.pool));
     const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now), everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
-    const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys, now }), limiter });
-    const answers = createAnswerWriter({ ...config, activeKey: signingKeys.active, now });
+    const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
+    const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const search = createSearchService({
       reception: { ...config, now, digestForms: new Map(), log },
@@ -96,9 +98,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         search,
         write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
         answers,
-        token: { issuer: createTokenIssuer({ ...config, directory, signingKeys, now }), limit: createSignInLimit(limiter) },
-        wellKnown: { signingKeys, locations: createPublishedLocations(database.db, { now }) },
-        health: describeHealth({ database, signingKeys, directory, ticker, worker }),
+        token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },
+        wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }) },
+        health: describeHealth({ database, ownKeys, directory, ticker, worker }),
         now,
         log,
       }),
@@ -122,12 +124,13 @@ async function prepareTables(database: Database, isEmbedded: boolean, profile: P
 }
 
 function listPeriodicTasks({ retention }: Config, now: () => number): PeriodicTask[] {
-  return RETENTION_KINDS.map((kind) => ({
+  const purges = RETENTION_KINDS.map((kind) => ({
     name: `purge ${kind.name}`,
-    run: async (pool) => {
+    run: async (pool: Pool) => {
       await purgeKind(pool, kind, retention, now());
     },
   }));
+  return [...purges, { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) }];
 }
 
 function explainListening(error: unknown, { host, port }: Config): unknown {
@@ -142,13 +145,13 @@ const NOBODY_GETS_IN = 'no active partner is registered, so nobody gets in: regi
 
 interface HealthSources {
   readonly database: Database;
-  readonly signingKeys: SigningKeys;
+  readonly ownKeys: OwnKeys;
   readonly directory: PartnerDirectory;
   readonly ticker: Ticker;
   readonly worker: LaneWorker;
 }
 
-function describeHealth({ database, signingKeys, directory, ticker, worker }: HealthSources): HealthParts {
+function describeHealth({ database, ownKeys, directory, ticker, worker }: HealthSources): HealthParts {
   return {
     checks: {
       database: async () => {
@@ -160,7 +163,7 @@ function describeHealth({ database, signingKeys, directory, ticker, worker }: He
         return pending.length + unknown.length === 0 ? undefined : `pending: ${pending.join(', ')}; unknown: ${unknown.join(', ')}`;
       },
       key: async () =>
-        signingKeys.jwks().keys.some(({ kid }) => kid === signingKeys.active().kid) ? undefined : 'the active key is not published',
+        ownKeys.jwks().keys.some(({ kid }) => kid === ownKeys.active().kid) ? undefined : 'the active key is not published',
       worker: async () => ticker.findTrouble() ?? worker.findTrouble(),
     },
     warnings: () => (directory.countActive() === 0 ? [NOBODY_GETS_IN] : []),

@@ -6,7 +6,7 @@ import { loadCredentialsOf } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { addExamples, CommandFailed, printJson, printLine } from './output.ts';
-import { openKeys } from './signing-keys.ts';
+import { openKeys } from './own-keys.ts';
 
 /** `dci token`: an access token for an operator who tries something as a partner. */
 export function registerToken(program: Command): void {

@@ -4,7 +4,12 @@ import { Type } from 'typebox';
 /** What the API's page says of the public documents. */
 
 const Jwk = Type.Object(
-  { kty: Type.String(), kid: Type.String({ description: 'RFC 7638 thumbprint' }), use: Type.Literal('sig'), alg: Type.String() },
+  {
+    kty: Type.String(),
+    kid: Type.String({ description: 'RFC 7638 thumbprint' }),
+    use: Type.Union([Type.Literal('sig'), Type.Literal('enc')]),
+    alg: Type.String(),
+  },
   { additionalProperties: true },
 );
 
@@ -22,7 +27,7 @@ const NotModified = Type.Null({ description: 'Not changed since the ETag in If-N
 
 export const JWKS_DOCUMENTATION: FastifySchema = {
   tags: ['well-known'],
-  summary: 'The public keys with which our signatures are checked',
+  summary: 'Our public keys: to check our signatures with (sig), to encrypt messages to us with (enc)',
   response: { 200: Type.Object({ keys: Type.Array(Jwk) }, { description: 'A JWKS (RFC 7517)' }), 304: NotModified },
 };
 

@@ -1,7 +1,7 @@
 import { type AccessTokenGrant, signAccessToken } from './access-token.ts';
 import { createSecretVerifier } from './client-secret.ts';
 import type { Client, PartnerDirectory } from './partner-directory.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { OwnKeys } from './own-keys.ts';
 
 /**
  * The client-credentials grant of RFC 6749: a partner's client and secret for a bearer token of the same scopes or fewer.
@@ -42,7 +42,7 @@ export class TokenError extends Error {
 
 export interface TokenIssuerParts {
   readonly directory: Pick<PartnerDirectory, 'findByClientId'>;
-  readonly signingKeys: Pick<SigningKeys, 'active'>;
+  readonly signingKeys: Pick<OwnKeys, 'active'>;
   readonly senderId: string;
   readonly tokenLifetimeSeconds: number;
   /** Epoch milliseconds. */

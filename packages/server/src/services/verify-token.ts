@@ -4,7 +4,7 @@ import { errors, type JWTHeaderParameters, jwtVerify } from 'jose';
 import type { Partner } from '../store/partners.ts';
 import { ACCESS_TOKEN_TYPE, CREDENTIAL_CLAIM, credentialMark } from './access-token.ts';
 import type { PartnerDirectory } from './partner-directory.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { OwnKeys } from './own-keys.ts';
 
 /**
  * Who sends a request, by its bearer token. A token that was good is remembered until it ends; whether its client still
@@ -24,7 +24,7 @@ export interface Bearer {
 
 export interface TokenVerifierParts {
   readonly directory: Pick<PartnerDirectory, 'findByClientId'>;
-  readonly signingKeys: Pick<SigningKeys, 'findPublic' | 'refresh'>;
+  readonly signingKeys: Pick<OwnKeys, 'findPublic' | 'refresh'>;
   readonly senderId: string;
   /** Epoch milliseconds. */
   readonly now: () => number;

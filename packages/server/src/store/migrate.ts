@@ -3,6 +3,7 @@ import { type Migration, Migrator } from 'kysely/migration';
 import type { Db } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
 import * as trust from './migrations/0002-trust.ts';
+import * as ownKeys from './migrations/0003-own-keys.ts';
 import * as lanes from './migrations/0005-lanes.ts';
 import * as writeRequest from './migrations/0006-write-request.ts';
 import * as subscription from './migrations/0006b-subscription.ts';
@@ -12,6 +13,7 @@ import * as eventAge from './migrations/0008-event-age.ts';
 const MIGRATIONS: Record<string, Migration> = {
   '0001-foundation': foundation,
   '0002-trust': trust,
+  '0003-own-keys': ownKeys,
   '0005-lanes': lanes,
   '0006-write-request': writeRequest,
   '0006b-subscription': subscription,

@@ -113,13 +113,16 @@ export interface Tables {
     created_at: Timestamp;
     revoked_at: Date | null;
   };
-  signing_key: {
+  own_key: {
     kid: string;
+    use: 'sig' | 'enc';
     algorithm: string;
     public_jwk: ColumnType<JsonWebKey, string, string>;
     sealed_private_key: Buffer | null;
     created_at: Timestamp;
+    active_from: Date;
     retired_at: Date | null;
+    withdrawn_at: Date | null;
   };
   message_seen: { partner_id: string; message_id: string; expires_at: Date };
   audit: {

@@ -56,7 +56,7 @@ describe('an answer', () => {
   it('is signed by a published key over exactly what was sent, and answers this message', async () => {
     const answer = await search(byId(uinOf(0)));
     const jwks = (await (await fetch(`${test.base}/.well-known/jwks.json`)).json()) as { keys: PublicJwk[] };
-    const keys = new Map(jwks.keys.map((jwk) => [jwk.kid, importPublicKey({ ...jwk })]));
+    const keys = new Map(jwks.keys.filter(({ use }) => use === 'sig').map((jwk) => [jwk.kid, importPublicKey({ ...jwk })]));
     const received = readJson(answer.text);
     const { header, message, signature } = parseCallbackEnvelope(received.value);
     const verified = verifyMessage({

@@ -235,17 +235,52 @@ describe('dci token', () => {
   });
 });
 
+interface ListedKey {
+  readonly kid: string;
+  readonly use: string;
+  readonly state: string;
+}
+
 describe('dci key', () => {
   it('makes a key encryption key for the owner alone, lists and rotates', async () => {
-    const first = JSON.parse((await command.run('key', 'list', '--json')).out) as { kid: string; state: string }[];
-    expect(first.map(({ state }) => state)).toEqual(['signs']);
+    const first = JSON.parse((await command.run('key', 'list', '--json')).out) as ListedKey[];
+    expect(first.map(({ use, state }) => [use, state])).toEqual(
+      expect.arrayContaining([
+        ['sig', 'active'],
+        ['enc', 'active'],
+        ['enc', 'active'],
+      ]),
+    );
+    expect(first).toHaveLength(3);
     expect(statSync(join(command.folder, KEY_FILE)).mode & 0o777).toBe(0o600);
-    const { kid } = JSON.parse((await command.run('key', 'rotate', '--json')).out) as { kid: string };
-    const second = JSON.parse((await command.run('key', 'list', '--json')).out) as { kid: string; state: string }[];
-    expect(second.map((listed) => [listed.kid, listed.state])).toEqual([
-      [kid, 'signs'],
-      [first[0]?.kid, 'published'],
+    const made = JSON.parse((await command.run('key', 'rotate', '--json')).out) as { keys: ListedKey[]; active_in_seconds: number };
+    expect(made.active_in_seconds).toBe(600);
+    const second = JSON.parse((await command.run('key', 'list', '--json')).out) as ListedKey[];
+    expect(second.filter(({ use }) => use === 'sig').map((listed) => [listed.kid, listed.state])).toEqual([
+      [made.keys[0]?.kid, 'next'],
+      [first.find(({ use }) => use === 'sig')?.kid, 'active'],
     ]);
+  });
+
+  it('rotates at once, and ends a key that is not in use', async () => {
+    const before =
+      (JSON.parse((await command.run('key', 'list', '--json')).out) as ListedKey[]).find(
+        ({ use, state }) => use === 'sig' && state === 'active',
+      )?.kid ?? '';
+    expect(await command.run('key', 'retire', before)).toMatchObject({ status: 1, err: expect.stringContaining('is in use') });
+    expect(await command.run('key', 'rotate', '--now')).toMatchObject({ status: 0, out: expect.stringContaining('from now on') });
+    expect(await command.run('key', 'retire', before)).toMatchObject({ status: 0 });
+    const after = JSON.parse((await command.run('key', 'list', '--json')).out) as ListedKey[];
+    expect(after.find(({ kid }) => kid === before)?.state).toBe('withdrawn');
+    expect(await command.run('key', 'rotate', '--use', 'enc', '--json')).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('RSA-OAEP-256'),
+    });
+    expect(await command.run('key', 'retire', 'nobody')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('there is no key nobody'),
+    });
+    expect(await command.run('key', 'rotate', '--use', 'other')).toMatchObject({ status: 2 });
   });
 
   it('does not rotate a key that the operator keeps, and refuses a wrong key encryption key', async () => {

@@ -11,7 +11,7 @@ import { type Registered, registerPartner } from '../../src/services/register-pa
 import { createRateLimiter } from '../../src/services/rate-limit.ts';
 import { createSealer, type Sealer } from '../../src/services/sealer.ts';
 import { createSignInLimit, type SignInLimits } from '../../src/services/sign-in-limit.ts';
-import { openSigningKeys, type SigningKeys } from '../../src/services/signing-keys.ts';
+import { openOwnKeys, type OwnKeys } from '../../src/services/own-keys.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../src/services/verify-token.ts';
 import type { TestDatabase } from '../support/database.ts';
 
@@ -19,7 +19,7 @@ import type { TestDatabase } from '../support/database.ts';
 export interface TokenServer {
   readonly origin: string;
   readonly directory: PartnerDirectory;
-  readonly signingKeys: SigningKeys;
+  readonly signingKeys: OwnKeys;
   readonly sealer: Sealer;
   readonly verifier: TokenVerifier;
   register(senderId: string, scopes?: readonly string[]): Promise<Registered>;
@@ -44,11 +44,11 @@ export async function startTokenServer(test: TestDatabase, settings: TokenServer
   const { database } = test;
   const directory = await openPartnerDirectory(database, QUIET);
   const common = { tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS, senderId: OWN_SENDER_ID, now };
-  const signingKeys = await openSigningKeys(database.db, { ...common, signingKeyPath: undefined, sealer, log: QUIET });
+  const signingKeys = await openOwnKeys(database.db, { ...common, signingKeyPath: undefined, sealer, log: QUIET });
   const limit = createSignInLimit(createRateLimiter(database.db, { now }), limits);
   const app = fastify();
   registerTokenRoutes(app, { issuer: createTokenIssuer({ ...common, directory, signingKeys }), limit });
-  registerWellKnownRoutes(app, { signingKeys, locations: createPublishedLocations(database.db, { now }) });
+  registerWellKnownRoutes(app, { ownKeys: signingKeys, locations: createPublishedLocations(database.db, { now }) });
   await app.listen({ port: 0, host: '127.0.0.1' });
   return {
     origin: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,

@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, decodeJwt, type JWTHeaderParameters, type JWTPa
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { changePartner, type Registered } from '../../src/services/register-partner.ts';
-import { rotateSigningKey } from '../../src/services/signing-keys.ts';
+import { rotateOwnKeys } from '../../src/services/own-keys.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { fetchToken, startTokenServer, type TokenServer } from './token-server.ts';
 
@@ -205,13 +205,14 @@ describe('a remembered token', () => {
 it('knows a key that another process made a moment ago, and the tokens of the one before', async () => {
   const before = server.signingKeys.active().kid;
   const second = await startTokenServer(test, { now: () => clock, sealer: server.sealer });
-  const rotated = await rotateSigningKey(test.database.db, server.sealer);
+  const [made] = await rotateOwnKeys(test.database.db, server.sealer, 'sig', { atOnce: true });
+  clock = Date.now() + 1_000;
   await second.signingKeys.refresh();
-  clock += 1_000;
   const fresh = await fetchToken(second, partner);
-  expect(second.signingKeys.active().kid).toBe(rotated);
+  expect(second.signingKeys.active().kid).toBe(made?.kid);
   expect((await server.verifier.verify(`Bearer ${fresh}`)).partner.senderId).toBe('mis.example.org');
   expect((await server.verifier.verify(`Bearer ${token}`)).partner.senderId).toBe('mis.example.org');
-  expect(server.signingKeys.jwks().keys.map(({ kid }) => kid)).toEqual([rotated, before]);
+  const signing = server.signingKeys.jwks().keys.filter(({ use }) => use === 'sig');
+  expect(signing.map(({ kid }) => kid)).toEqual([made?.kid, before]);
   await second.close();
 });
