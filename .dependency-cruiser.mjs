@@ -31,7 +31,12 @@ export default {
     only('outbound', []),
     only('postgres', ['store', 'config.ts']),
     ...EDGES.map((edge) => only(edge, [...LAYERS, 'config.ts', ...(edge === 'cli' ? ['postgres', 'app.ts'] : [])])),
-    forbid('config-stands-alone', 'config.ts imports nothing of the server', { path: `${SERVER}config[.]js$` }, { path: SERVER }),
+    forbid(
+      'config-stands-alone',
+      'config.ts imports nothing of the server but how values are read',
+      { path: `${SERVER}(config|setting-values)[.]js$` },
+      { path: SERVER, pathNot: `${SERVER}setting-values[.]js$` },
+    ),
     forbid(
       'web-framework-at-the-edge',
       "the web framework's objects stop at http/",

@@ -14,6 +14,7 @@ import { openReader } from './registry/reader.ts';
 import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
+import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
@@ -64,6 +65,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const closeAll = async (): Promise<void> => {
     for (const close of opened.splice(0)) await close();
   };
+  const warnings = [...checkSettings(config), ...config.strayVariables];
   try {
     const { database, embedded } = closing(await openConfiguredDatabase(config, plainLog(log)));
     await embedded?.claimServer(`${config.host}:${config.port}`);
@@ -100,7 +102,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },
         wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }) },
-        health: describeHealth({ database, ownKeys, directory, ticker, worker }),
+        health: describeHealth({ database, ownKeys, directory, ticker, worker, warnings }),
         now,
         log,
       }),
@@ -108,7 +110,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const url = await http.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
       throw explainListening(error, config);
     });
-    if (directory.countActive() === 0) log.warn(NOBODY_GETS_IN);
+    for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
     return { url, basePath: config.basePath, close: closeAll };
   } catch (error) {
     await closeAll();
@@ -141,7 +143,17 @@ function explainListening(error: unknown, { host, port }: Config): unknown {
   return error;
 }
 
-const NOBODY_GETS_IN = 'no active partner is registered, so nobody gets in: register one with "dci partner add"';
+/** What is insecure and allowed; throws a `ConfigError` where production mode refuses any of it. */
+function checkSettings(config: Config): string[] {
+  const found = findInsecureSettings(config);
+  const refused = config.mode === 'production' ? found.filter(({ refusedInProduction }) => refusedInProduction) : [];
+  if (refused.length > 0)
+    throw new ConfigError(
+      refused.map(describeInsecureSetting),
+      'in production mode (DCI_MODE) the server does not start with these settings',
+    );
+  return found.map(describeInsecureSetting);
+}
 
 interface HealthSources {
   readonly database: Database;
@@ -149,9 +161,11 @@ interface HealthSources {
   readonly directory: PartnerDirectory;
   readonly ticker: Ticker;
   readonly worker: LaneWorker;
+  /** Of the settings. */
+  readonly warnings: readonly string[];
 }
 
-function describeHealth({ database, ownKeys, directory, ticker, worker }: HealthSources): HealthParts {
+function describeHealth({ database, ownKeys, directory, ticker, worker, warnings }: HealthSources): HealthParts {
   return {
     checks: {
       database: async () => {
@@ -166,7 +180,7 @@ function describeHealth({ database, ownKeys, directory, ticker, worker }: Health
         ownKeys.jwks().keys.some(({ kid }) => kid === ownKeys.active().kid) ? undefined : 'the active key is not published',
       worker: async () => ticker.findTrouble() ?? worker.findTrouble(),
     },
-    warnings: () => (directory.countActive() === 0 ? [NOBODY_GETS_IN] : []),
+    warnings: () => [...warnings, ...findInsecurePartners(directory.list())],
   };
 }
 

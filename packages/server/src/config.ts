@@ -1,13 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { databaseUrl, flag, networks, oneOf, origin, path, randomSecret, retention, text, wholeNumber } from './setting-values.ts';
 
 /**
  * The only place that reads the environment. Every setting is declared once in `SETTINGS` (the reference page is made
  * from it); `readConfig` returns one checked, typed value or names every setting that is wrong. Any `DCI_X` may be given
  * as `DCI_X_FILE`, a file that holds the value.
  */
-export interface Config {
+export interface Config extends Settings {
+  /** What is set under a name that is no setting's, with the setting that may have been meant. */
+  readonly strayVariables: readonly string[];
+}
+
+export interface Settings {
+  /** `production`: insecure settings are refused at start. */
+  readonly mode: 'production' | 'development';
   readonly host: string;
   readonly port: number;
   readonly basePath: string;
@@ -18,6 +25,10 @@ export interface Config {
   readonly dataDir: string;
   readonly signingKeyPath: string | undefined;
   readonly keyEncryptionKey: string | undefined;
+  /** Where partners reach us, without the base path; absent: where we listen. */
+  readonly publicUrl: string | undefined;
+  /** Signs access tokens in place of our signing key. */
+  readonly jwtSecret: string | undefined;
   readonly logLevel: string;
   /** Largest request body, bytes. */
   readonly maxBodyBytes: number;
@@ -51,71 +62,19 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(`the configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  constructor(problems: readonly string[], headline = 'the configuration is not usable') {
+    super(`${headline}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
     this.problems = problems;
   }
 }
 
-const text = (value: string): string => value;
-
-function wholeNumber(least: number, most: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < least || number > most) throw new Error(`must be a whole number from ${least} to ${most}`);
-    return number;
-  };
-}
-
-function oneOf<T extends string>(...values: readonly T[]): (value: string) => T {
-  return (value) => {
-    const found = values.find((candidate) => candidate === value);
-    if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`);
-    return found;
-  };
-}
-
-// No other spelling: whoever writes "off" or "0" must not be taken to have said yes.
-const yesOrNo = (value: string): boolean => oneOf('true', 'false')(value) === 'true';
-
-function path(value: string): string {
-  if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(value)) throw new Error('must be empty or begin with / and not end with one, e.g. /api/v2/dci');
-  return value;
-}
-
-function networks(value: string): readonly string[] {
-  const named = value
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  for (const network of named) {
-    const [address = '', length = '0', ...rest] = network.split('/');
-    const most = isIP(address) === 4 ? 32 : 128;
-    if (isIP(address) === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > most)
-      throw new Error('must be addresses or networks separated by commas, e.g. 10.0.0.5,192.168.1.0/24');
-  }
-  return named;
-}
-
-function retention(value: string): ReadonlyMap<string, number | undefined> {
-  const entries = value.split(',').filter((part) => part.trim() !== '');
-  return new Map(
-    entries.map((entry) => {
-      const [, name, days, forever] = /^\s*([a-z_]+)=(?:([1-9]\d{0,4})d|(forever))\s*$/.exec(entry) ?? [];
-      if (name === undefined || (days === undefined && forever === undefined))
-        throw new Error('must be kinds with their times, separated by commas, e.g. change_events=30d,transactions=forever');
-      return [name, days === undefined ? undefined : Number(days)];
-    }),
-  );
-}
-
-function databaseUrl(value: string): string {
-  const scheme = URL.parse(value)?.protocol;
-  if (scheme !== 'postgres:' && scheme !== 'postgresql:') throw new Error('must be a postgres:// URL');
-  return value;
-}
-
-export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K], undefined>> } = {
+export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Settings[K], undefined>> } = {
+  mode: {
+    variable: 'DCI_MODE',
+    purpose: 'production: the server does not start with insecure settings; development: it tells of them',
+    fallback: 'development',
+    parse: oneOf('production', 'development'),
+  },
   host: { variable: 'DCI_HOST', purpose: 'address to listen on', fallback: '127.0.0.1', parse: text },
   port: { variable: 'DCI_PORT', purpose: 'port to listen on; 0 takes a free one', fallback: '8080', parse: wholeNumber(0, 65_535) },
   basePath: { variable: 'DCI_BASE_PATH', purpose: 'path below which the registries answer', fallback: '/api/v2/dci', parse: path },
@@ -149,6 +108,18 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K]
     purpose: '32 bytes, base64, under which private keys are kept; unset: made in DCI_DATA_DIR with mode 0600',
     fallback: undefined,
     parse: text,
+  },
+  publicUrl: {
+    variable: 'DCI_PUBLIC_URL',
+    purpose: 'where partners reach the server, scheme and host, e.g. https://registry.example.org; unset: where it listens',
+    fallback: undefined,
+    parse: origin,
+  },
+  jwtSecret: {
+    variable: 'DCI_JWT_SECRET',
+    purpose: 'secret that signs access tokens (HS256): 32 random bytes or more in base64 or hexadecimal; unset: the signing key signs them',
+    fallback: undefined,
+    parse: randomSecret,
   },
   logLevel: {
     variable: 'DCI_LOG_LEVEL',
@@ -209,14 +180,14 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Exclude<Config[K]
     variable: 'DCI_ALLOW_HTTP_CALLBACKS',
     purpose: 'true: partners are also called over http, where anybody on the way reads and changes what is sent',
     fallback: 'false',
-    parse: yesOrNo,
+    parse: flag,
   },
   allowPrivateCallbacks: {
     variable: 'DCI_ALLOW_PRIVATE_CALLBACKS',
     purpose:
       'true: partners are also called at addresses of private networks and of this machine; link-local addresses and the metadata services of clouds never are',
     fallback: 'false',
-    parse: yesOrNo,
+    parse: flag,
   },
 };
 
@@ -233,7 +204,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     }
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.fromEntries(entries) as Config;
+  return { ...(Object.fromEntries(entries) as Settings), strayVariables: findStrayVariables(environment) };
 }
 
 function readVariable(environment: Readonly<Record<string, string | undefined>>, variable: string): string | undefined {
@@ -243,4 +214,28 @@ function readVariable(environment: Readonly<Record<string, string | undefined>>,
     throw new Error(`is given twice, as ${variable} and as ${variable}_FILE`);
   if (file !== undefined && file !== '') return readFileSync(file, 'utf8').trim();
   return direct === '' ? undefined : direct;
+}
+
+/** Read elsewhere: by `dci search`, and by the tests. */
+const OTHER_VARIABLES = ['DCI_CLIENT_ID', 'DCI_CLIENT_SECRET', 'DCI_CLIENT_TOKEN', 'DCI_SPEC_DIR', 'DCI_TEST_POSTGRES'];
+
+function findStrayVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = [...Object.values(SETTINGS).map(({ variable }) => variable), ...OTHER_VARIABLES];
+  const stray = Object.keys(environment).filter((name) => name.startsWith('DCI_') && !known.includes(name.replace(/_FILE$/, '')));
+  return stray.map((name) => {
+    const [nearest] = known.toSorted((one, other) => distance(name, one) - distance(name, other));
+    return `${name} is no setting and changes nothing${nearest === undefined ? '' : `; the nearest is ${nearest}`}`;
+  });
+}
+
+/** Letters to add, leave out or replace (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [index, letter] of [...one].entries()) {
+    const next = [index + 1];
+    for (let at = 0; at < other.length; at += 1)
+      next.push(Math.min((row[at] ?? 0) + (letter === other[at] ? 0 : 1), (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }

@@ -8,10 +8,11 @@ import type { Config } from '../config.ts';
 import { BUILT_IN_PROFILES } from '../profiles/index.ts';
 import { generateSocialPopulation } from '../profiles/population/social-population.ts';
 import { putRecords } from '../registry/write.ts';
+import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
 import { changePartner, registerPartner, rotateSecret } from '../services/register-partner.ts';
 import { loadRecentAudit } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
-import { findPartner } from '../store/partners.ts';
+import { findPartner, loadPartners } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { type DemoPartner, runWalk } from './demo-walk.ts';
 import { addExamples, printLine, UsageError } from './output.ts';
@@ -45,6 +46,7 @@ async function demo(once: boolean): Promise<void> {
     printLine(`   ✔ the server answers at ${app.url}${app.basePath}`);
     await runWalk({ ...partners, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, uin, print: printLine });
     await printAudit(config);
+    await printInsecure(config);
     if (once) return;
     printWaysOn(app, config, partners.visitor, uin);
     await stopped;
@@ -127,6 +129,18 @@ async function printAudit(config: Config): Promise<void> {
       `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,
     );
   printLine('   ✔ the walk is done');
+}
+
+async function printInsecure(config: Config): Promise<void> {
+  const partners = await withDatabase(config, ({ db }) => loadPartners(db));
+  const found = [...findInsecureSettings(config).map(describeInsecureSetting), ...findInsecurePartners(partners)];
+  printLine();
+  printLine(
+    found.length === 0
+      ? 'Nothing here is insecure.'
+      : 'Insecure here, as /health/ready says too (DCI_MODE=production refuses such settings):',
+  );
+  for (const text of found) printLine(`     ${text}`);
 }
 
 function printWaysOn({ url, basePath }: App, config: Config, visitor: DemoPartner, uin: string): void {

@@ -1,9 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, ConfigError } from '../config.ts';
 import { connectDatabase } from '../postgres/open-database.ts';
-import { KEY_FILE } from '../services/sealer.ts';
+import { findInsecureSettings } from '../services/insecure-settings.ts';
 import type { Database } from '../store/database.ts';
 import { findSchemaDifference } from '../store/migrate.ts';
 import { loadConfig } from './context.ts';
@@ -42,7 +41,7 @@ async function examine(): Promise<Finding[]> {
   try {
     const config = loadConfig();
     const settled = { check: 'configuration', found: 'every setting is usable' };
-    return [...machine, settled, checkDataDir(config), checkKey(config), ...(await checkDatabase(config))];
+    return [...machine, settled, checkDataDir(config), ...checkSettings(config), ...(await checkDatabase(config))];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return [...machine, { check: 'configuration', found: error.problems.join('; '), advice: 'correct these settings' }];
@@ -70,8 +69,7 @@ function checkDataDir({ dataDir }: Config): Finding {
   if (found === undefined) return { check: 'data folder', found: `${dataDir} is made on first use` };
   const finding = { check: 'data folder', found: dataDir };
   if (!found.isDirectory()) return { ...finding, advice: 'set DCI_DATA_DIR to a folder' };
-  if (!isWritable(dataDir)) return { ...finding, advice: 'give this user the right to write in it' };
-  return (found.mode & 0o022) === 0 ? finding : { ...finding, advice: `others can write in it: chmod go-w ${dataDir}` };
+  return isWritable(dataDir) ? finding : { ...finding, advice: 'give this user the right to write in it' };
 }
 
 function isWritable(folder: string): boolean {
@@ -83,13 +81,14 @@ function isWritable(folder: string): boolean {
   }
 }
 
-function checkKey({ keyEncryptionKey, dataDir }: Config): Finding {
-  const check = 'key encryption key';
-  if (keyEncryptionKey !== undefined) return { check, found: 'from the environment' };
-  const file = join(dataDir, KEY_FILE);
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found === undefined) return { check, found: `${file} is made on first use` };
-  return (found.mode & 0o077) === 0 ? { check, found: file } : { check, found: file, advice: `others can read it: chmod 600 ${file}` };
+function checkSettings(config: Config): Finding[] {
+  const insecure = findInsecureSettings(config).map(({ setting: check, text, refusedInProduction, ofFiles }) =>
+    ofFiles === true || (refusedInProduction && config.mode === 'production')
+      ? { check, found: 'insecure', advice: text }
+      : { check, found: refusedInProduction ? `in production mode refused: ${text}` : text },
+  );
+  const stray = config.strayVariables.map((text) => ({ check: 'environment', found: text, advice: 'correct or unset it' }));
+  return [...insecure, ...stray];
 }
 
 async function checkDatabase(config: Config): Promise<Finding[]> {

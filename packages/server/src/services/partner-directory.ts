@@ -14,8 +14,8 @@ export interface PartnerDirectory {
   findBySenderId(senderId: string): Partner | undefined;
   /** The partner that signs in as `clientId`, unless that credential was revoked. */
   findByClientId(clientId: string): Client | undefined;
-  /** Active partners: 0 means that nobody gets in. */
-  countActive(): number;
+  /** All of them, active or not. */
+  list(): readonly Partner[];
   /** Reads everything anew; resolves when what was committed before the call is known. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -83,7 +83,7 @@ export async function openPartnerDirectory(database: Database, log: Log): Promis
     findById: (id) => snapshot.byId.get(id),
     findBySenderId: (senderId) => snapshot.bySenderId.get(senderId),
     findByClientId: (clientId) => snapshot.byClientId.get(clientId),
-    countActive: () => [...snapshot.byId.values()].filter((partner) => partner.active).length,
+    list: () => [...snapshot.byId.values()],
     refresh,
     async close() {
       clearInterval(timer);

@@ -58,7 +58,7 @@ describe('a schema that does not fit', () => {
     expect(before.status).toBe(1);
     expect(before.err).toContain('run "dci migrate" once');
     const migrated = await command.run('migrate', '--json');
-    expect([migrated.status, JSON.parse(migrated.out)]).toEqual([0, { applied: ['0001-foundation'] }]);
+    expect([migrated.status, JSON.parse(migrated.out)]).toEqual([0, { applied: expect.arrayContaining(['0001-foundation']) as string[] }]);
     expect((await command.run('migrate')).out).toBe('the database is up to date\n');
     expect((await command.run('partner', 'list')).status).toBe(0);
   });
@@ -94,10 +94,10 @@ describe('dci doctor', () => {
     const found = await examine(command);
     expect(found).toMatchObject({ status: 1, healthy: false });
     expect(found.advice).toEqual({
-      'data folder': `others can write in it: chmod go-w ${command.folder}`,
-      'key encryption key': `others can read it: chmod 600 ${key}`,
+      DCI_DATA_DIR: `others on this machine can write in ${command.folder}: chmod go-w ${command.folder}`,
+      DCI_KEY_ENCRYPTION_KEY: `others on this machine can read ${key}: chmod 600 ${key}`,
     });
-    expect((await command.run('doctor')).out).toContain(`✖ key encryption key: ${key}\n    → others can read it`);
+    expect((await command.run('doctor')).out).toContain('✖ DCI_KEY_ENCRYPTION_KEY: insecure\n    → others on this machine can read');
   });
 
   it('says what to do about the schema', async () => {

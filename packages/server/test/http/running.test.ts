@@ -46,7 +46,7 @@ describe('a server', () => {
       {
         status: 'ready',
         checks: { database: 'ok', migrations: 'ok', key: 'ok', worker: 'ok' },
-        warnings: [expect.stringContaining('nobody gets in')],
+        warnings: [expect.stringContaining('DCI_KEY_ENCRYPTION_KEY'), expect.stringContaining('nobody gets in')],
       },
     ]);
     await sql`alter table kysely_migration rename to hidden`.execute(test.database.db);
