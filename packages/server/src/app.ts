@@ -1,11 +1,13 @@
 import type { Pool } from 'pg';
 import { type Logger, pino } from 'pino';
+import { createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
 import { createQueryDescriber } from './disclosure/query-description.ts';
 import { createGate } from './http/gate.ts';
 import type { HealthParts } from './http/routes/health.ts';
 import { createHttpServer } from './http/server.ts';
+import { createGuardedClient, type GuardedClientSettings } from './outbound/guarded-client.ts';
 import type { EventLog } from './postgres/event-log.ts';
 import { openConfiguredDatabase } from './postgres/open-database.ts';
 import { BUILT_IN_PROFILES } from './profiles/index.ts';
@@ -31,7 +33,6 @@ import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
 import { type LaneWorker, startLaneWorker } from './worker/lane-worker.ts';
-import type { TaskKind } from './worker/task-kind.ts';
 import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
 
 /** A running server. */
@@ -48,6 +49,8 @@ export interface AppOverrides {
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly log?: Logger;
+  /** How others are called. */
+  readonly outbound?: Partial<GuardedClientSettings>;
 }
 
 const TICK_MS = 30_000;
@@ -81,7 +84,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
-    const search = createSearchService({
+    const searching = {
       reception: { ...config, now, digestForms: new Map(), log },
       search: createSearch({ ...config, profiles, reader, cursorKey, now }),
       audit,
@@ -89,15 +92,18 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
       cursorKey,
       charge: gate.charge,
-    });
-    const kinds: readonly TaskKind[] = [];
-    const worker = closing(startLaneWorker({ database, bell, kinds, log }));
+    };
+    const search = createSearchService(searching);
+    const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
+    const background = createBackground({ ...searching, config, database, profiles, directory, sealer, client, bell, now, log });
+    const worker = closing(startLaneWorker({ database, bell, kinds: background.kinds, log }));
     const http = closing(
       await createHttpServer({
         ...config,
         profiles,
         gate,
         search,
+        ...background,
         write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
+import { registerDelivery } from './delivery.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerGenerate } from './generate.ts';
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerPartnerCommand,
   registerToken,
   registerKey,
+  registerDelivery,
   registerLocation,
   registerSearch,
 ];

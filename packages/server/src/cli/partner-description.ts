@@ -25,6 +25,9 @@ export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Rec
     purposes: partner.purposes,
     fields: partner.fieldRule ?? null,
     limits: partner.limits,
+    allow_callback: partner.callbackPrefixes,
+    notify_uri: partner.notifyUri ?? null,
+    callback_auth: partner.sealedCallbackAuth !== undefined,
     client_ids: credentials.map(({ clientId }) => clientId),
     keys: keys.map(({ kid, algorithm, createdAt }) => ({ kid, algorithm, created_at: createdAt })),
     created_at: partner.createdAt,
@@ -44,6 +47,7 @@ export function describePartner({ partner, keys, credentials }: PartnerAndKeys):
     `  is read ${partner.lenient ? 'leniently' : 'strictly'}`,
     ...(partner.defaultEntity === undefined ? [] : [`  is answered in ${partner.defaultEntity} when it does not say`]),
     `  has ${describeLimits(partner)}`,
+    `  ${describeCallbacks(partner)}`,
     `  signs in as ${list(credentials.map(({ clientId }) => clientId))}`,
   ];
 }
@@ -75,6 +79,15 @@ function describeSight({ legalBasis, fieldRule, purposes }: StoredPartner): stri
 function describeKeys(keys: readonly PartnerKey[]): string {
   if (keys.length === 0) return 'it has no key';
   return `its keys: ${keys.map(({ kid, algorithm, createdAt }) => `${kid} (${algorithm}, since ${day(createdAt)})`).join(', ')}`;
+}
+
+function describeCallbacks({ callbackPrefixes, notifyUri, sealedCallbackAuth }: StoredPartner): string {
+  const places = [
+    ...(notifyUri === undefined ? [] : [`at ${notifyUri}`]),
+    ...(callbackPrefixes.length === 0 ? [] : [`where it says, below ${list(callbackPrefixes)}`]),
+  ];
+  if (places.length === 0) return 'is not called: what it asks asynchronously it has to ask for again';
+  return `is called ${places.join(', or ')}${sealedCallbackAuth === undefined ? '' : ', where we present ourselves with a token'}`;
 }
 
 function describeLimits({ limits }: StoredPartner): string {

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { VerificationKey } from '@dci/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
+import { parseCallbackAuth } from '../services/callback-terms.ts';
 import { parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
 import type { TermChanges } from '../services/partner-terms.ts';
+import { sealCallbackAuth } from '../services/receiver-credentials.ts';
+import type { Sealer } from '../services/sealer.ts';
 import { UsageError } from './output.ts';
 
 /** What may be said of a partner on the command line, the same for a new one and for a change. */
@@ -19,6 +22,9 @@ export interface PartnerOptions {
   readonly purpose?: readonly string[];
   readonly fields?: string;
   readonly limits?: Readonly<Record<string, number | undefined>>;
+  readonly allowCallback?: readonly string[];
+  readonly notifyUri?: string;
+  readonly callbackAuth?: string | false;
   readonly jwks?: string;
   readonly publicKey?: string;
   readonly keyId?: string;
@@ -45,12 +51,37 @@ export function addPartnerOptions(command: Command): Command {
       '--limits <list>',
       'its own limits, e.g. points-per-minute=600,page-size=50; "default" as a value puts the usual one back',
       parseLimits,
-    );
+    )
+    .option(
+      '--allow-callback <url-prefix>',
+      'address below which it may have itself called (sender_uri); may be repeated; these and no others',
+      collect,
+    )
+    .option('--notify-uri <url>', 'where it is called when a message does not say')
+    .option(
+      '--callback-auth <file>',
+      'JSON file that says how we present ourselves there: {"token"}, or {"token_url","client_id","client_secret","scope"} for OAuth2',
+    )
+    .option('--no-callback-auth', 'present ourselves there no more');
 }
 
-export function readTerms(options: PartnerOptions): TermChanges {
+/** `openSealer` is asked only where there is a secret to keep. */
+export function readTerms(options: PartnerOptions, openSealer: () => Sealer): TermChanges {
   const { name, registries, scopes, signature, dialect, lenient, defaultEntity, legalBasis, purpose: purposes, fields, limits } = options;
-  return { name, registries, scopes, signature, dialect, lenient, defaultEntity, legalBasis, purposes, fields, limits };
+  const { allowCallback: callbackPrefixes, notifyUri } = options;
+  const said = { name, registries, scopes, signature, dialect, lenient, defaultEntity, legalBasis, purposes, fields, limits };
+  return { ...said, callbackPrefixes, notifyUri, sealedCallbackAuth: readCallbackAuth(options, openSealer) };
+}
+
+function readCallbackAuth({ callbackAuth }: PartnerOptions, openSealer: () => Sealer): Buffer | undefined {
+  if (callbackAuth === undefined) return undefined;
+  if (callbackAuth === false) return Buffer.alloc(0);
+  const text = readKeyFile('--callback-auth', callbackAuth);
+  try {
+    return sealCallbackAuth(openSealer(), parseCallbackAuth(text));
+  } catch (error) {
+    throw new UsageError(`--callback-auth: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** Undefined where no key was given. */

@@ -10,6 +10,7 @@ import { loadPartners, type StoredPartner } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { addExamples, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { describePartner, findGaps, type PartnerAndKeys, partnerJson } from './partner-description.ts';
+import { openCommandSealer } from './own-keys.ts';
 import { addPartnerOptions, collect, type PartnerOptions, readKeys, readTerms } from './partner-options.ts';
 
 /** `dci partner …`: who may call, and what they may see. */
@@ -42,7 +43,11 @@ async function add(options: PartnerOptions): Promise<void> {
   const config = loadConfig();
   const senderId = options.senderId ?? '';
   const keys = readKeys(options) ?? [];
-  const terms = { registries: [config.defaultRegistry], scopes: DEFAULT_SCOPES, ...defined(readTerms(options)) };
+  const terms = {
+    registries: [config.defaultRegistry],
+    scopes: DEFAULT_SCOPES,
+    ...defined(readTerms(options, () => openCommandSealer(config))),
+  };
   const { registered, partner } = await withDatabase(config, async ({ db }) => {
     const made = await registerPartner(db, BUILT_IN_PROFILES, { senderId, terms, keys });
     return { registered: made, partner: await getPartner(db, senderId) };
@@ -65,8 +70,10 @@ async function set(named: string | undefined, options: PartnerOptions & { revoke
   const senderId = readSenderId(named, options);
   const put = readKeys(options);
   const keys = { put, replaceAll: options.jwks !== undefined, revoke: options.revokeKey };
-  const found = await withDatabase(loadConfig(), async ({ db }) => {
-    await changePartner(db, BUILT_IN_PROFILES, senderId, { terms: readTerms(options), keys });
+  const config = loadConfig();
+  const terms = readTerms(options, () => openCommandSealer(config));
+  const found = await withDatabase(config, async ({ db }) => {
+    await changePartner(db, BUILT_IN_PROFILES, senderId, { terms, keys });
     return await loadPartnerAndKeys(db, senderId);
   });
   printPartner(found, options.json);

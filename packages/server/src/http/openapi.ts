@@ -1,7 +1,7 @@
-import { CallbackHeader, RequestHeader, SearchRequest, SearchResponse } from '@dci/protocol';
+import { Acknowledgement, CallbackHeader, RequestHeader, SearchRequest, SearchResponse, TxnStatusRequest } from '@dci/protocol';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifySchema } from 'fastify';
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import type { Profile } from '../profiles/profile.ts';
 
 /** What the API's page says. Messages are described by the very schemas that read and write them. */
@@ -69,6 +69,33 @@ export function searchDocumentation(mounted: Profile | undefined): FastifySchema
       415: describe('Not application/json', SignedRefusal),
       429: describe('The limit is spent; see Retry-After', SignedRefusal),
       503: describe('Cannot answer now; see Retry-After', SignedRefusal),
+    },
+  };
+}
+
+const ASKED: Readonly<Record<string, { readonly summary: string; readonly message: TSchema }>> = {
+  search: { summary: 'Search, answered by a callback (on-search)', message: SearchRequest },
+  'txn-status': { summary: 'State of an earlier request, answered by a callback (txn/on-status)', message: TxnStatusRequest },
+};
+
+export function acknowledgedDocumentation(action: string, mounted: Profile | undefined): FastifySchema {
+  const { summary = action, message = Type.Unknown() } = ASKED[action] ?? {};
+  return {
+    tags: ['search'],
+    summary: mounted === undefined ? summary : `${summary}: the registry "${mounted.registry}"`,
+    description:
+      'The answer goes to sender_uri if that is registered for the partner, else to the registered address. The same request again is acknowledged alike and done once.',
+    security: [{ bearer: [] }],
+    body: Type.Object({ signature: Signature, header: RequestHeader, message }),
+    response: {
+      202: describe('Taken: the answer follows', Acknowledgement),
+      400: describe('Not taken; the text says why', PlainRefusal),
+      401: describe('No valid token, or no valid signature', PlainRefusal),
+      403: describe('Not open to this partner', PlainRefusal),
+      413: describe('The message is too large', PlainRefusal),
+      415: describe('Not application/json', PlainRefusal),
+      429: describe('The limit is spent; see Retry-After', PlainRefusal),
+      503: describe('Cannot answer now; see Retry-After', PlainRefusal),
     },
   };
 }

@@ -11,6 +11,8 @@ import {
   LogController,
 } from 'fastify';
 import type { Profile } from '../profiles/profile.ts';
+import type { RequestAcceptor } from '../services/accept-request.ts';
+import type { AsyncAction } from '../services/async-action.ts';
 import type { AnswerWriter } from '../services/answer-writer.ts';
 import type { SearchService } from '../services/answer-search.ts';
 import { isDatabaseUnavailable } from '../store/database.ts';
@@ -18,6 +20,7 @@ import { createRefusalSender, FAILED, HttpRefusal, type Refusal, toRefusal, UNAV
 import type { Gate } from './gate.ts';
 import { guardRoutes } from './guard-routes.ts';
 import { openApiDocument } from './openapi.ts';
+import { registerAsyncRoutes } from './routes/async.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
 import { registerSearchRoutes } from './routes/search.ts';
@@ -36,6 +39,8 @@ export interface HttpParts extends Pick<RecordRouteParts, 'write'> {
   readonly profiles: readonly Profile[];
   readonly gate: Gate;
   readonly search: SearchService;
+  readonly acceptor: RequestAcceptor;
+  readonly actions: readonly AsyncAction[];
   readonly answers: AnswerWriter;
   readonly token: TokenRouteParts;
   readonly wellKnown: WellKnownRouteParts;
@@ -89,6 +94,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   await app.register(
     async (base) => {
       registerSearchRoutes(base, parts);
+      registerAsyncRoutes(base, parts);
       registerRecordRoutes(base, parts, explain);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown);

@@ -10,6 +10,7 @@ import {
   type PartnerTerms,
   type SignaturePolicy,
 } from '../store/partners.ts';
+import { readNotifyUri, readPrefixes } from './callback-terms.ts';
 import { isScope, SCOPES } from './scopes.ts';
 
 /** What an operator writes about a partner. Absent: stays as it is. Empty text: is taken away. */
@@ -29,6 +30,10 @@ export interface TermChanges {
   readonly fields?: string;
   /** By name; undefined puts the server's limit back. */
   readonly limits?: Readonly<Record<string, number | undefined>>;
+  readonly callbackPrefixes?: readonly string[];
+  readonly notifyUri?: string;
+  /** Of no bytes: is taken away. */
+  readonly sealedCallbackAuth?: Buffer;
 }
 
 /** What was written cannot be registered; one line a problem. */
@@ -50,6 +55,7 @@ export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
   lenient: false,
   purposes: [],
   limits: {},
+  callbackPrefixes: [],
 };
 
 const LONGEST_TEXT = 500;
@@ -72,6 +78,9 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     purposes: changes.purposes === undefined ? present.purposes : readPurposes(changes.purposes, note),
     fieldRule: changed(present.fieldRule, readFieldRule(changes.fields, note)),
     limits: { ...present.limits, ...readLimits(changes.limits ?? {}, note) },
+    callbackPrefixes: changes.callbackPrefixes === undefined ? present.callbackPrefixes : readPrefixes(changes.callbackPrefixes, note),
+    notifyUri: changed(present.notifyUri, readNotifyUri(changes.notifyUri, note)),
+    sealedCallbackAuth: changes.sealedCallbackAuth?.length === 0 ? undefined : (changes.sealedCallbackAuth ?? present.sealedCallbackAuth),
   };
   if (terms.name === '') note('the name is empty');
   if (problems.length > 0) throw new RegistrationError(problems);

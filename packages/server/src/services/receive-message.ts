@@ -44,7 +44,7 @@ const REPEATED_IN_LENIENT_MODE: ReadonlySet<string> = new Set(['condition']);
 /** Throws `err.*` where the message cannot be taken at all. */
 export async function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): Promise<VerifiedMessage> {
   const { partner } = sender;
-  const received = readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
+  const received = readReceived(partner, bytes);
   const { value, changes } = partner.lenient ? normalise(reception, received) : { value: received.value, changes: [] };
   const envelope = parseEnvelope(value);
   checkAddressees(reception, partner, envelope);
@@ -64,6 +64,11 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
       pointer: '/header/is_msg_encrypted',
     });
   return message;
+}
+
+/** The JSON of a message as it was sent. */
+export function readReceived(partner: Partner, bytes: Uint8Array): JsonText {
+  return readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
 }
 
 function normalise(reception: Reception, received: JsonText): LenientReading {

@@ -23,6 +23,12 @@ export interface Partner {
   readonly purposes: readonly string[];
   readonly fieldRule?: string;
   readonly limits: PartnerLimits;
+  /** Below which it may have itself called. */
+  readonly callbackPrefixes: readonly string[];
+  /** Where it is called if it does not say otherwise. */
+  readonly notifyUri?: string;
+  /** How we present ourselves there (`services/receiver-credentials.ts`). */
+  readonly sealedCallbackAuth?: Buffer;
   readonly keys: ReadonlyMap<string, VerificationKey>;
 }
 
@@ -101,6 +107,9 @@ function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'i
     purposes: [...terms.purposes],
     field_rule: terms.fieldRule ?? null,
     limits: JSON.stringify(terms.limits),
+    callback_prefixes: [...terms.callbackPrefixes],
+    notify_uri: terms.notifyUri ?? null,
+    sealed_callback_auth: terms.sealedCallbackAuth ?? null,
   };
 }
 
@@ -121,6 +130,9 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     purposes: row.purposes,
     fieldRule: row.field_rule ?? undefined,
     limits: row.limits,
+    callbackPrefixes: row.callback_prefixes,
+    notifyUri: row.notify_uri ?? undefined,
+    sealedCallbackAuth: row.sealed_callback_auth ?? undefined,
     keys: readVerificationKeys(keys),
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -20,6 +20,8 @@ export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'seen_messages', table: 'message_seen', since: 'expires_at', days: 0 },
   { name: 'write_requests', table: 'write_request', since: 'expires_at', days: 0 },
   { name: 'change_events', table: 'change_event', since: 'at', days: 90 },
+  { name: 'transactions', table: 'dci_transaction', since: 'received_at', only: `state <> 'pending'`, days: 30 },
+  { name: 'deliveries', table: 'delivery', since: 'created_at', only: `state <> 'pending'`, days: 30 },
 ];
 
 /** Days by the name of a kind; undefined as a value: for ever. */

@@ -94,6 +94,9 @@ export interface Tables {
     limits: ColumnType<Record<string, number>, string | undefined, string>;
     dialect: Generated<string>;
     encryption_policy: Generated<string>;
+    callback_prefixes: Generated<string[]>;
+    notify_uri: string | null;
+    sealed_callback_auth: Buffer | null;
     created_at: Timestamp;
     updated_at: Timestamp;
   };
@@ -162,6 +165,47 @@ export interface Tables {
   };
   job_hold: { kind: string; owner: string; lane: Generated<string>; until: Date | null; reason: string; since: Timestamp };
   worker: { id: string; started_at: Timestamp; seen_at: Date };
+  dci_transaction: {
+    id: string;
+    partner_id: string;
+    action: string;
+    registry: string | null;
+    transaction_id: string;
+    correlation_id: string;
+    request_hash: Buffer;
+    reference_ids: string[];
+    subscription_codes: Generated<string[]>;
+    request: string | null;
+    callback_url: string | null;
+    reply_terms: ColumnType<unknown, string, string>;
+    kid: string | null;
+    remote_address: string;
+    state: Generated<string>;
+    received_at: Date;
+    ended_at: Date | null;
+  };
+  delivery: {
+    id: string;
+    partner_id: string;
+    action: string;
+    transaction_id: string;
+    lane: string | null;
+    url: string;
+    header: ColumnType<unknown, string, string>;
+    content: string | null;
+    reply_terms: ColumnType<unknown, string, string>;
+    rights: string;
+    remake: ColumnType<unknown, string | null, string | null>;
+    state: Generated<string>;
+    attempts: Generated<number>;
+    status: number | null;
+    error: string | null;
+    created_at: Timestamp;
+    tried_at: Date | null;
+    next_at: Date | null;
+    ended_at: Date | null;
+  };
+  receiver_trouble: { owner: string; failures: number; since: Timestamp };
   rate_window: { subject: string; window_start: Date; points: number };
 }
 

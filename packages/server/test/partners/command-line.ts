@@ -39,7 +39,8 @@ export async function openCommandLine(settings: Record<string, string> = {}): Pr
   };
 }
 
-async function runHere(environment: Record<string, string>, args: readonly string[]): Promise<Finished> {
+/** One command, in this process. */
+export async function runHere(environment: Record<string, string>, args: readonly string[]): Promise<Finished> {
   const before = { ...process.env };
   const out = capture(process.stdout);
   const err = capture(process.stderr);

@@ -117,8 +117,10 @@ describe('dci partner add', () => {
 
   it.each<[string, string[], RegExp]>([
     ['no sender id', ['--name', 'x'], /--sender-id/],
-    ['a flag it does not have', ['--sender-id', 'x', '--allow-callback', 'https://x/'], /--allow-callback/],
-    ['another', ['--sender-id', 'x', '--notify-uri', 'https://x/'], /--notify-uri/],
+    ['a flag it does not have', ['--sender-id', 'x', '--allow-everything'], /--allow-everything/],
+    ['a callback prefix that is none', ['--sender-id', 'x', '--allow-callback', 'https://x/?a=b'], /cannot be called/],
+    ['an address that cannot be called', ['--sender-id', 'x', '--notify-uri', 'ftp://x/'], /cannot be called/],
+    ['credentials for callbacks that are none', ['--sender-id', 'x', '--callback-auth', '/dev/null'], /--callback-auth: it is not JSON/],
     ['a JWKS address', ['--sender-id', 'x', '--jwks', 'https://x.example.org/jwks.json'], /not fetched from addresses/],
     ['a key without its id', ['--sender-id', 'x', '--public-key', '/dev/null'], /does not say its id/],
     ['a key id without a key', ['--sender-id', 'x', '--key-id', 'k'], /--public-key/],

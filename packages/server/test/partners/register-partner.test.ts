@@ -40,6 +40,9 @@ describe('registering', () => {
       fieldRule: undefined,
       purposes: [],
       limits: {},
+      callbackPrefixes: [],
+      notifyUri: undefined,
+      sealedCallbackAuth: undefined,
       keys: new Map(),
     });
   });
@@ -94,6 +97,8 @@ describe('registering', () => {
     ['a name of a limit', { limits: { speed: 3 } }, /"speed"; known: pointsPerMinute/],
     ['control characters', { legalBasis: 'a\u0000b' }, /the legal basis must be/],
     ['an empty name', { name: '' }, /the name is empty/],
+    ['a callback prefix', { callbackPrefixes: ['https://user@x.example.org/'] }, /the callback prefix .* cannot be called/],
+    ['an address to notify', { notifyUri: 'x.example.org' }, /the address "x.example.org" cannot be called/],
   ])('refuses an unknown or impossible value: %s', async (_name, terms, message) => {
     const before = await countPartners();
     await expect(register('refused.example.org', terms)).rejects.toThrow(message);

@@ -1,0 +1,50 @@
+import type { DciError, VerifiedMessage } from '@dci/protocol';
+import type { Profile } from '../profiles/profile.ts';
+import type { Partner } from '../store/partners.ts';
+import type { Transaction } from '../store/transactions.ts';
+import type { AnswerHeader } from './answer-writer.ts';
+import type { Scope } from './scopes.ts';
+
+/**
+ * An action that is taken now and answered by a callback. `read` judges a message before it is acknowledged; `run` is the
+ * work, done later and perhaps elsewhere, part by part; `refuse` is the answer where it was not, or may no longer be, done.
+ */
+export interface AsyncAction {
+  /** The action of its requests, and of its answers. */
+  readonly action: string;
+  readonly answeredBy: string;
+  readonly scope: Scope;
+  /** Throws a `DciError`: `rjct.*` for faults of the header, `err.*` for all others. */
+  read(message: VerifiedMessage, partner: Partner): RequestFacts;
+  /** Throws a `DciError` where the whole request is to be refused. What is given out is on record when it returns. */
+  run(work: ActionWork): Promise<AnswerPart>;
+  refuse(transaction: Transaction, fault: DciError): AnswerPart;
+}
+
+export interface RequestFacts {
+  readonly transactionId: string;
+  readonly referenceIds: readonly string[];
+  readonly items: number;
+}
+
+export interface ActionWork {
+  readonly transaction: Transaction;
+  /** The message as it was read when it was taken. */
+  readonly request: unknown;
+  /** As it is now. */
+  readonly partner: Partner;
+  /** The registry of the path, where the path named one. */
+  readonly mounted: Profile | undefined;
+  /** What the part before has left to do. */
+  readonly rest: unknown;
+  readonly signal: AbortSignal;
+}
+
+/** What one callback says. */
+export interface AnswerPart {
+  readonly header: AnswerHeader;
+  /** The message as canonical JSON. */
+  readonly content: string;
+  /** What is left for further callbacks, plain JSON; absent: nothing. */
+  readonly rest?: object | undefined;
+}

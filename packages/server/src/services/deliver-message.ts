@@ -1,0 +1,150 @@
+import type { GuardedClient, OutboundResponse } from '../outbound/guarded-client.ts';
+import { OutboundError } from '../outbound/outbound-error.ts';
+import { type AttemptRecord, type Delivery, deliveryOwner, findDelivery, recordAttempts } from '../store/deliveries.ts';
+import type { Db } from '../store/database.ts';
+import { enqueueJobs, type NewJob } from '../store/lanes.ts';
+import type { Partner } from '../store/partners.ts';
+import { clearTrouble, noteTrouble, respectPause } from '../store/receiver-trouble.ts';
+import type { AnswerHeader, AnswerWriter } from './answer-writer.ts';
+import { mayCallAt } from './callback-address.ts';
+import { judgeReply, type Reply } from './delivery-schedule.ts';
+import type { PartnerDirectory } from './partner-directory.ts';
+import { type ReceiverCredentials, ReceiverSignInError } from './receiver-credentials.ts';
+import type { ReplyTerms } from './reply-terms.ts';
+
+/**
+ * Brings a message to a partner: one attempt, in an envelope of its own. Who may be called, where, and with what is judged
+ * anew each time: a partner that was shut out is sent nothing, and what was made for a partner as it no longer is, is made
+ * anew instead of being sent.
+ */
+export interface Deliverer {
+  /** Undefined where there is nothing to deliver any more. Throws where our own end failed. */
+  attempt(id: string, signal: AbortSignal): Promise<Attempt | undefined>;
+  /** In place of an attempt that could not be made, however often it was tried. */
+  abandon(id: string): Promise<Attempt | undefined>;
+  /** Writes down what came of attempts, within the caller's transaction. */
+  record(db: Db, attempts: readonly Attempt[]): Promise<void>;
+}
+
+export interface Attempt extends AttemptRecord {
+  readonly partnerId: string;
+  readonly action: string;
+  readonly lane: string | undefined;
+  readonly owner: string;
+  /** Whether the receiver is in trouble, or has answered; undefined: nobody was called. */
+  readonly trouble?: boolean | undefined;
+  readonly pauseUntil?: Date | undefined;
+  /** To be done in place of this delivery. */
+  readonly instead?: NewJob | undefined;
+}
+
+export interface DelivererParts {
+  readonly db: Db;
+  readonly directory: PartnerDirectory;
+  readonly client: GuardedClient;
+  readonly credentials: ReceiverCredentials;
+  readonly answers: AnswerWriter;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Told of every attempt, in the transaction that records it. */
+  readonly watch?: ((db: Db, attempts: readonly Attempt[]) => Promise<void>) | undefined;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 65_536;
+
+export function createDeliverer(parts: DelivererParts): Deliverer {
+  const { db, directory, now } = parts;
+  return {
+    async attempt(id, signal) {
+      const delivery = await findDelivery(db, id);
+      if (delivery?.state !== 'pending' || delivery.content === undefined) return undefined;
+      const partner = directory.findById(delivery.partnerId);
+      const about = { id, ...pick(delivery), owner: deliveryOwner(delivery) };
+      const hindrance = findHindrance(partner, delivery);
+      if (hindrance !== undefined || partner === undefined) return { ...about, state: 'dead', error: hindrance };
+      if (partner.revision !== delivery.rights)
+        return { ...about, state: 'dead', error: 'the partner has changed since; made anew', instead: delivery.remake };
+      const reply = await send(parts, partner, delivery, delivery.content, signal);
+      const verdict = judgeReply(reply, delivery.attempts + 1, now());
+      return { ...about, trouble: false, ...verdict, ...describeReply(reply) };
+    },
+    async abandon(id) {
+      const delivery = await findDelivery(db, id);
+      if (delivery?.state !== 'pending') return undefined;
+      return { id, ...pick(delivery), owner: deliveryOwner(delivery), state: 'dead', error: 'this server failed to send it; see the log' };
+    },
+    async record(transaction, attempts) {
+      await recordAttempts(transaction, attempts);
+      const failing = attempts.filter(({ trouble }) => trouble === true).map(({ owner }) => owner);
+      await noteTrouble(transaction, failing);
+      const answering = attempts.filter(({ trouble, owner }) => trouble === false && !failing.includes(owner)).map(({ owner }) => owner);
+      await clearTrouble(transaction, [...new Set(answering)]);
+      for (const { owner, pauseUntil } of attempts) if (pauseUntil !== undefined) await respectPause(transaction, owner, pauseUntil);
+      await enqueueJobs(
+        transaction,
+        attempts.flatMap(({ instead }) => instead ?? []),
+      );
+      await parts.watch?.(transaction, attempts);
+    },
+  };
+}
+
+function pick({ partnerId, action, lane }: Delivery): Pick<Attempt, 'partnerId' | 'action' | 'lane'> {
+  return { partnerId, action, lane };
+}
+
+function findHindrance(partner: Partner | undefined, { url, rights, remake }: Delivery): string | undefined {
+  if (partner?.active !== true) return 'the partner is not active';
+  if (!mayCallAt(partner, url)) return 'the address is not registered for the partner any more';
+  if (partner.revision !== rights && remake === undefined) return 'the partner has changed since';
+  return undefined;
+}
+
+async function send(
+  { client, credentials, answers }: DelivererParts,
+  partner: Partner,
+  delivery: Delivery,
+  content: string,
+  signal: AbortSignal,
+): Promise<Reply> {
+  try {
+    const authorization = await credentials.authorize(partner);
+    const to = { partner, terms: delivery.replyTerms as ReplyTerms };
+    const body = await answers.write(to, delivery.header as AnswerHeader, content);
+    const headers = { 'content-type': 'application/json; charset=utf-8', ...(authorization === undefined ? {} : { authorization }) };
+    const response = await client.send({
+      url: delivery.url,
+      method: 'POST',
+      headers,
+      body,
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: MAX_BYTES,
+      signal,
+    });
+    if (response.status === 401) credentials.forget(partner);
+    return readReply(response);
+  } catch (error) {
+    if (error instanceof ReceiverSignInError) return new OutboundError('response', error.message, { cause: error });
+    if (error instanceof OutboundError && error.reason !== 'aborted') return error;
+    throw error;
+  }
+}
+
+function readReply({ status, headers, body }: OutboundResponse): Reply {
+  return { status, retryAfter: headers['retry-after'], ackStatus: readAckStatus(body) };
+}
+
+function readAckStatus(body: Buffer): string | undefined {
+  try {
+    const { message } = JSON.parse(body.toString()) as { message?: { ack_status?: unknown } };
+    return typeof message?.ack_status === 'string' ? message.ack_status : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function describeReply(reply: Reply): Pick<AttemptRecord, 'status' | 'error'> {
+  if (reply instanceof OutboundError) return { error: `${reply.reason}: ${reply.message}` };
+  return { status: reply.status, ...(reply.ackStatus === 'ERR' ? { error: 'the receiver answered ack_status ERR' } : {}) };
+}

@@ -1,0 +1,172 @@
+import { type Selectable, sql } from 'kysely';
+import { v7 as uuidV7 } from 'uuid';
+import type { Db } from './database.ts';
+import { enqueueJobs, type NewJob } from './lanes.ts';
+import type { Tables } from './tables.ts';
+
+/**
+ * What is to be brought to partners: a message of which each attempt makes an envelope of its own. Its content is kept until
+ * it has arrived, and no longer.
+ */
+
+export interface NewDelivery {
+  readonly partnerId: string;
+  readonly action: string;
+  readonly transactionId: string;
+  readonly url: string;
+  /** Deliveries of one lane arrive in order, one after the other; absent: in any order. */
+  readonly lane?: string | undefined;
+  /** What the header says beside ids, times and names. */
+  readonly header: object;
+  /** The message as canonical JSON. */
+  readonly content: string;
+  readonly replyTerms: object;
+  /** Revision of the partner for which the content was made. */
+  readonly rights: string;
+  /** Makes the content anew, where the partner has changed since; absent: then it is not sent. */
+  readonly remake?: NewJob | undefined;
+}
+
+export type DeliveryState = 'pending' | 'delivered' | 'dead';
+
+export interface Delivery {
+  readonly id: string;
+  readonly partnerId: string;
+  readonly action: string;
+  readonly transactionId: string;
+  readonly url: string;
+  readonly lane: string | undefined;
+  readonly header: unknown;
+  /** Absent once it has arrived. */
+  readonly content: string | undefined;
+  readonly replyTerms: unknown;
+  readonly rights: string;
+  readonly remake: NewJob | undefined;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  /** HTTP status of the last attempt. */
+  readonly status: number | undefined;
+  readonly error: string | undefined;
+  readonly createdAt: Date;
+  readonly triedAt: Date | undefined;
+  readonly nextAt: Date | undefined;
+}
+
+/** The kind of job that makes an attempt. */
+export const DELIVER = 'deliver';
+
+/** The queue of a delivery: one for each partner and host, so that one that does not answer holds up no other. */
+export function deliveryOwner({ partnerId, url }: Pick<Delivery, 'partnerId' | 'url'>): string {
+  return `${partnerId} ${URL.parse(url)?.origin ?? ''}`;
+}
+
+/** Writes deliveries and their jobs, in this order. */
+export async function enqueueDeliveries(db: Db, deliveries: readonly NewDelivery[]): Promise<void> {
+  if (deliveries.length === 0) return;
+  const rows = deliveries.map((delivery) => ({ id: uuidV7(), ...delivery }));
+  await db
+    .insertInto('delivery')
+    .values(
+      rows.map((row) => ({
+        id: row.id,
+        partner_id: row.partnerId,
+        action: row.action,
+        transaction_id: row.transactionId,
+        lane: row.lane ?? null,
+        url: row.url,
+        header: JSON.stringify(row.header),
+        content: row.content,
+        reply_terms: JSON.stringify(row.replyTerms),
+        rights: row.rights,
+        remake: row.remake === undefined ? null : JSON.stringify(row.remake),
+      })),
+    )
+    .execute();
+  await enqueueJobs(db, rows.map(toJob));
+}
+
+function toJob({ id, lane, ...delivery }: Pick<NewDelivery, 'lane' | 'partnerId' | 'url'> & { readonly id: string }): NewJob {
+  return { kind: DELIVER, owner: deliveryOwner(delivery), lane, payload: { id } };
+}
+
+export async function findDelivery(db: Db, id: string): Promise<Delivery | undefined> {
+  const row = await db.selectFrom('delivery').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? undefined : readDelivery(row);
+}
+
+/** What came of an attempt. */
+export interface AttemptRecord {
+  readonly id: string;
+  readonly state: DeliveryState;
+  readonly status?: number | undefined;
+  readonly error?: string | undefined;
+  readonly nextAt?: Date | undefined;
+}
+
+export async function recordAttempts(db: Db, attempts: readonly AttemptRecord[]): Promise<void> {
+  const rows = attempts.map(({ nextAt, ...attempt }) => ({ ...attempt, next_at: nextAt }));
+  await sql`
+    update delivery set
+      state = tried.state, status = tried.status, error = tried.error, next_at = tried.next_at, attempts = delivery.attempts + 1,
+      tried_at = now(), ended_at = case when tried.state <> 'pending' then now() end,
+      content = case when tried.state <> 'delivered' then delivery.content end
+    from json_to_recordset(${JSON.stringify(rows)}::json) as tried (id uuid, state text, status integer, error text, next_at timestamptz)
+    where delivery.id = tried.id`.execute(db);
+}
+
+/** What an operator asks for. */
+export interface DeliveryFilter {
+  readonly state?: DeliveryState | undefined;
+  readonly partnerId?: string | undefined;
+  readonly since?: Date | undefined;
+  readonly most: number;
+}
+
+/** The newest first. */
+export async function loadDeliveries(db: Db, { state, partnerId, since, most }: DeliveryFilter): Promise<Delivery[]> {
+  let query = db.selectFrom('delivery').selectAll();
+  if (state !== undefined) query = query.where('state', '=', state);
+  if (partnerId !== undefined) query = query.where('partner_id', '=', partnerId);
+  if (since !== undefined) query = query.where('created_at', '>=', since);
+  const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(most).execute();
+  return rows.map(readDelivery);
+}
+
+/** Puts dead deliveries back to work, in their order, with all their attempts before them. Returns how many. */
+export async function retryDeliveries(db: Db, which: { readonly ids: readonly string[] } | { readonly since: Date }): Promise<number> {
+  const chosen = 'ids' in which ? sql<boolean>`id = any (${[...which.ids]}::uuid[])` : sql<boolean>`created_at >= ${which.since}`;
+  const rows = await db
+    .updateTable('delivery')
+    .set({ state: 'pending', attempts: 0, next_at: null, ended_at: null })
+    .where('state', '=', 'dead')
+    .where('content', 'is not', null)
+    .where(chosen)
+    .returningAll()
+    .execute();
+  const revived = rows.map(readDelivery).toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  await enqueueJobs(db, revived.map(toJob));
+  return revived.length;
+}
+
+function readDelivery(row: Selectable<Tables['delivery']>): Delivery {
+  return {
+    id: row.id,
+    partnerId: row.partner_id,
+    action: row.action,
+    transactionId: row.transaction_id,
+    url: row.url,
+    lane: row.lane ?? undefined,
+    header: row.header,
+    content: row.content ?? undefined,
+    replyTerms: row.reply_terms,
+    rights: row.rights,
+    remake: (row.remake ?? undefined) as NewJob | undefined,
+    state: row.state as DeliveryState,
+    attempts: row.attempts,
+    status: row.status ?? undefined,
+    error: row.error ?? undefined,
+    createdAt: row.created_at,
+    triedAt: row.tried_at ?? undefined,
+    nextAt: row.next_at ?? undefined,
+  };
+}
