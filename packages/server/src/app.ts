@@ -27,11 +27,13 @@ import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
+import { tendSubscriptions } from './services/tend-subscriptions.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
 import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
+import type { FanOutLoop } from './worker/fan-out-loop.ts';
 import { type LaneWorker, startLaneWorker } from './worker/lane-worker.ts';
 import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
 
@@ -79,19 +81,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const limiter = createRateLimiter(database.db, { now });
     const reader = closing(openReader(database, config));
     const audit = closing(openAuditLog(database.pool));
-    const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now), everyMs: TICK_MS, log }));
+    const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now, database), everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const searching = {
-      reception: {
-        ...config,
-        now,
-        digestForms: new Map(),
-        decryption: { findKey: ownKeys.findDecryptionKey, maxBytes: config.maxBodyBytes },
-        log,
-      },
+      reception: { ...config, now, digestForms: new Map(), log },
       search: createSearch({ ...config, profiles, reader, cursorKey, now }),
       audit,
       answers,
@@ -101,8 +97,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     };
     const search = createSearchService(searching);
     const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
-    const background = createBackground({ ...searching, config, database, profiles, directory, sealer, client, bell, now, log });
+    const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
     const worker = closing(startLaneWorker({ database, bell, kinds: background.kinds, log }));
+    const fanning = closing(background.startFanOut());
     const http = closing(
       await createHttpServer({
         ...config,
@@ -114,7 +111,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },
         wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }) },
-        health: describeHealth({ database, ownKeys, directory, ticker, worker, warnings }),
+        health: describeHealth({ database, ownKeys, directory, ticker, worker, fanning, warnings }),
         now,
         log,
       }),
@@ -137,14 +134,18 @@ async function prepareTables(database: Database, isEmbedded: boolean, profile: P
     throw new Error(`the tables of the registry "${profile.registry}" are not up to date: run "dci migrate" once, then start again`);
 }
 
-function listPeriodicTasks({ retention }: Config, now: () => number): PeriodicTask[] {
+function listPeriodicTasks({ retention }: Config, now: () => number, { db }: Database): PeriodicTask[] {
   const purges = RETENTION_KINDS.map((kind) => ({
     name: `purge ${kind.name}`,
     run: async (pool: Pool) => {
       await purgeKind(pool, kind, retention, now());
     },
   }));
-  return [...purges, { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) }];
+  return [
+    ...purges,
+    { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
+    { name: 'tend subscriptions', run: () => tendSubscriptions(db) },
+  ];
 }
 
 function explainListening(error: unknown, { host, port }: Config): unknown {
@@ -173,11 +174,12 @@ interface HealthSources {
   readonly directory: PartnerDirectory;
   readonly ticker: Ticker;
   readonly worker: LaneWorker;
+  readonly fanning: FanOutLoop;
   /** Of the settings. */
   readonly warnings: readonly string[];
 }
 
-function describeHealth({ database, ownKeys, directory, ticker, worker, warnings }: HealthSources): HealthParts {
+function describeHealth({ database, ownKeys, directory, ticker, worker, fanning, warnings }: HealthSources): HealthParts {
   return {
     checks: {
       database: async () => {
@@ -190,7 +192,7 @@ function describeHealth({ database, ownKeys, directory, ticker, worker, warnings
       },
       key: async () =>
         ownKeys.jwks().keys.some(({ kid }) => kid === ownKeys.active().kid) ? undefined : 'the active key is not published',
-      worker: async () => ticker.findTrouble() ?? worker.findTrouble(),
+      worker: async () => ticker.findTrouble() ?? worker.findTrouble() ?? fanning.findTrouble(),
     },
     warnings: () => [...warnings, ...findInsecurePartners(directory.list())],
   };

@@ -4,28 +4,39 @@ import type { AuditLog } from './disclosure/audit-log.ts';
 import type { QueryDescriber } from './disclosure/query-description.ts';
 import type { GuardedClient } from './outbound/guarded-client.ts';
 import type { Profile } from './profiles/profile.ts';
+import type { Reader } from './registry/reader.ts';
 import { createRequestAcceptor, type RequestAcceptor } from './services/accept-request.ts';
 import { createRequestAnswerer } from './services/answer-request.ts';
 import type { AnswerWriter } from './services/answer-writer.ts';
 import type { AsyncAction } from './services/async-action.ts';
 import { createAsyncSearch } from './services/async-search.ts';
+import { createAsyncSubscribe } from './services/async-subscribe.ts';
+import { createAsyncUnsubscribe } from './services/async-unsubscribe.ts';
 import { createDeliverer } from './services/deliver-message.ts';
+import { fanOut } from './services/fan-out.ts';
 import type { JobBell } from './services/job-bell.ts';
+import { createNotifier, notifyJob } from './services/notify.ts';
 import type { PartnerDirectory } from './services/partner-directory.ts';
 import type { Reception, Sender } from './services/receive-message.ts';
 import { createReceiverCredentials } from './services/receiver-credentials.ts';
 import type { Sealer } from './services/sealer.ts';
 import type { Search } from './services/search.ts';
+import { watchNotifications } from './services/watch-notifications.ts';
 import type { Database } from './store/database.ts';
+import { enqueueJobs } from './store/lanes.ts';
 import type { TaskKind } from './worker/task-kind.ts';
 import { answerTask } from './worker/tasks/answer.ts';
+import { type FanOutLoop, startFanOutLoop } from './worker/fan-out-loop.ts';
 import { deliverTask } from './worker/tasks/deliver.ts';
+import { notifyTask } from './worker/tasks/notify.ts';
 
 /** What is taken now and done later: the actions, how they are taken, and the kinds of jobs that do them. */
 export interface Background {
   readonly actions: readonly AsyncAction[];
   readonly acceptor: RequestAcceptor;
   readonly kinds: readonly TaskKind[];
+  /** Begins to carry changes on to subscriptions. */
+  startFanOut(): FanOutLoop;
 }
 
 export interface BackgroundParts {
@@ -39,6 +50,7 @@ export interface BackgroundParts {
   readonly audit: AuditLog;
   readonly answers: AnswerWriter;
   readonly search: Search;
+  readonly reader: Reader;
   readonly reception: Reception;
   readonly describeQuery: QueryDescriber;
   readonly cursorKey: Buffer;
@@ -50,12 +62,30 @@ export interface BackgroundParts {
 
 export function createBackground(parts: BackgroundParts): Background {
   const { db } = parts.database;
-  const actions = [createAsyncSearch(parts)];
+  const actions = [createAsyncSearch(parts), createAsyncSubscribe({ ...parts, ...parts.config }), createAsyncUnsubscribe(parts)];
   const answerer = createRequestAnswerer({ ...parts, db, actions });
   const credentials = createReceiverCredentials(parts);
   return {
     actions,
     acceptor: createRequestAcceptor({ ...parts, db }),
-    kinds: [answerTask(answerer), deliverTask(createDeliverer({ ...parts, db, credentials }))] as readonly TaskKind[],
+    kinds: [
+      answerTask(answerer),
+      deliverTask(createDeliverer({ ...parts, db, credentials, watch: watchNotifications })),
+      notifyTask(createNotifier({ ...parts, db })),
+    ] as readonly TaskKind[],
+    startFanOut: () =>
+      startFanOutLoop({
+        ...parts,
+        turn: () =>
+          fanOut({
+            ...parts,
+            db,
+            enqueue: (transaction, due) =>
+              enqueueJobs(
+                transaction,
+                due.map(({ partnerId, subscriptionId, runAt }) => notifyJob(partnerId, { subscription: subscriptionId }, runAt)),
+              ),
+          }),
+      }),
   };
 }

@@ -14,6 +14,7 @@ import { registerProfile } from './profile.ts';
 import { registerRecord } from './record.ts';
 import { registerSearch } from './search.ts';
 import { registerServe } from './serve.ts';
+import { registerSubscription } from './subscription.ts';
 import { registerToken } from './token.ts';
 
 // The command line: one file a command, each with a function that adds it to the program. A command reads its options,
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerProfile,
   registerPartnerCommand,
   registerToken,
+  registerSubscription,
   registerKey,
   registerDelivery,
   registerLocation,

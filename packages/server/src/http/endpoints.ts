@@ -22,6 +22,8 @@ export interface Endpoint {
 export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'POST /registry/sync/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
+  'POST /registry/subscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },
+  'POST /registry/unsubscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },
   'POST /registry/records': { counted: true, body: 'message', caller: 'registry/write', points: 1 },
   'POST /oauth2/client/token': { counted: true, body: 'credentials', caller: 'client', points: 0 },
   'GET /.well-known/jwks.json': { counted: true, body: 'none', caller: 'anybody', points: 0 },

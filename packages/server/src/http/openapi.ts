@@ -1,4 +1,13 @@
-import { Acknowledgement, CallbackHeader, RequestHeader, SearchRequest, SearchResponse, TxnStatusRequest } from '@dci/protocol';
+import {
+  Acknowledgement,
+  CallbackHeader,
+  RequestHeader,
+  SearchRequest,
+  SearchResponse,
+  SubscribeRequest,
+  TxnStatusRequest,
+  UnsubscribeRequest,
+} from '@dci/protocol';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifySchema } from 'fastify';
 import { type TSchema, Type } from 'typebox';
@@ -75,6 +84,8 @@ export function searchDocumentation(mounted: Profile | undefined): FastifySchema
 
 const ASKED: Readonly<Record<string, { readonly summary: string; readonly message: TSchema }>> = {
   search: { summary: 'Search, answered by a callback (on-search)', message: SearchRequest },
+  subscribe: { summary: 'Ask to be told of events (notify); told of by a callback (on-subscribe)', message: SubscribeRequest },
+  unsubscribe: { summary: 'End subscriptions; told of by a callback (on-unsubscribe)', message: UnsubscribeRequest },
   'txn-status': { summary: 'State of an earlier request, answered by a callback (txn/on-status)', message: TxnStatusRequest },
 };
 

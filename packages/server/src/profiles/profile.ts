@@ -1,3 +1,4 @@
+import type { RegistryWire } from '@dci/protocol';
 import type { TSchema } from 'typebox';
 
 /**
@@ -23,6 +24,8 @@ export interface Profile {
   readonly defaultRecordType: string;
   /** Events beyond the common ones (`COMMON_EVENTS` in `events.ts`), and which changes raise them. */
   readonly events?: readonly EventType[];
+  /** How its published schema wants notifications; absent: one record each, events of any name. */
+  readonly notify?: RegistryWire['notify'];
 }
 
 /** Something that partners may ask to be told of. */

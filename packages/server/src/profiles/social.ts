@@ -1,3 +1,4 @@
+import { SOCIAL } from '@dci/protocol';
 import type { TSchema } from 'typebox';
 import {
   ASSISTANCE_UNIT,
@@ -364,5 +365,6 @@ export const socialProfile: Profile = {
   ],
   recordTypes: [person, groups],
   defaultRecordType: 'person',
+  notify: SOCIAL.notify,
   events: [{ name: 'NewHouseHoldMember', synonyms: ['NEW_HOUSEHOLD_MEMBER'], raisedBy: [{ kind: 'LINK', recordType: 'group' }] }],
 };

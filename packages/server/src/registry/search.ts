@@ -53,6 +53,21 @@ export function planSubscription(criteria: SearchCriteria, everything: boolean, 
   return { recordType, entity, filter };
 }
 
+/** Plans the reading of records that are known by id, under the same passes as any search. */
+export function planRecords(criteria: SearchCriteria, ids: readonly string[], context: SearchContext): SearchPlan {
+  const { recordType, entity } = nameAnswer(criteria, context);
+  const plan: SearchPlan = {
+    profile: context.profile,
+    recordType,
+    entity,
+    filter: { kind: 'records', recordType, ids },
+    sort: [],
+    page: { size: ids.length, number: 1 },
+    maxMatches: ids.length,
+  };
+  return PASSES.reduce((planned, pass) => pass(planned, criteria, context), plan);
+}
+
 /** The entity of an answer whose query says nothing of it. */
 function nameAnswer(criteria: SearchCriteria, context: SearchContext): Pick<SearchPlan, 'recordType' | 'entity'> {
   return resolveSubject({ condition: { kind: 'and', terms: [] } }, criteria, context);

@@ -4,15 +4,17 @@ import { v7 as uuidV7 } from 'uuid';
 import type { AuditLog } from '../disclosure/audit-log.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Db } from '../store/database.ts';
+import type { Partner } from '../store/partners.ts';
 import { enqueueJobs } from '../store/lanes.ts';
 import { claimMessageId } from '../store/seen-messages.ts';
-import { findTransactionByHash, insertTransaction, type NewTransaction, type Transaction } from '../store/transactions.ts';
+import { findTransactionByHash, insertTransaction, keepBegun, type NewTransaction, type Transaction } from '../store/transactions.ts';
 import { answerJob } from './answer-request.ts';
-import type { AsyncAction } from './async-action.ts';
+import type { AnswerWriter } from './answer-writer.ts';
+import type { AsyncAction, BeginWork } from './async-action.ts';
 import { chooseCallback } from './callback-address.ts';
 import type { JobBell } from './job-bell.ts';
 import { readReceived, type Reception, receiveMessage, type Sender } from './receive-message.ts';
-import { decideReplyTerms } from './reply-terms.ts';
+import { decideReplyTerms, type ReplyTerms } from './reply-terms.ts';
 import { describeRefusal, describeSender } from './search-audit.ts';
 
 /**
@@ -34,12 +36,13 @@ export interface RequestAcceptorParts {
   readonly reception: Reception;
   readonly audit: AuditLog;
   readonly bell: JobBell;
+  readonly answers: AnswerWriter;
   /** Takes points beyond those that the route costs; throws `err.request.too_many_requests`. */
   readonly charge: (sender: Sender, points: number) => Promise<void>;
 }
 
 export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAcceptor {
-  const { db, reception, audit, bell } = parts;
+  const { db, reception, audit, bell, answers } = parts;
 
   async function take(
     action: AsyncAction,
@@ -52,6 +55,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     const facts = action.read(message, partner);
     const callbackUrl = chooseCallback(partner, message.header.sender_uri);
     if (facts.items > 1) await parts.charge(sender, facts.items - 1);
+    const replyTerms = decideReplyTerms(partner, message);
     const transaction: NewTransaction = {
       id: uuidV7(),
       partnerId: partner.id,
@@ -63,13 +67,14 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
       referenceIds: facts.referenceIds,
       request: JSON.stringify(message.message),
       callbackUrl,
-      replyTerms: JSON.stringify(decideReplyTerms(partner, message)),
+      replyTerms: JSON.stringify(replyTerms),
       kid: message.signedBy?.kid,
       remoteAddress,
       receivedAt: new Date(reception.now()),
     };
     const until = reception.now() / 1000 + 2 * reception.clockToleranceSeconds;
-    const taken = await write(transaction, message.header.message_id, Math.max(until, message.signedBy?.expires ?? 0));
+    const claim = { messageId: message.header.message_id, until: Math.max(until, message.signedBy?.expires ?? 0) };
+    const taken = await write(action, transaction, claim, { partner, mounted, message, replyTerms });
     bell.ring();
     await audit.release(
       {
@@ -89,14 +94,21 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     return taken;
   }
 
-  async function write(transaction: NewTransaction, messageId: string, claimUntil: number): Promise<Transaction> {
+  async function write(
+    action: AsyncAction,
+    transaction: NewTransaction,
+    claim: { readonly messageId: string; readonly until: number },
+    work: BeginWork,
+  ): Promise<Transaction> {
     return await db.transaction().execute(async (database) => {
       const isNew = await insertTransaction(database, transaction);
-      const isFresh = await claimMessageId(database, transaction.partnerId, messageId, claimUntil);
+      const isFresh = await claimMessageId(database, transaction.partnerId, claim.messageId, claim.until);
       if (isNew && !isFresh)
         throw new DciError('rjct.message_id.duplicate', 'another message with this message_id was received before', {
           pointer: '/header/message_id',
         });
+      const begun = isNew ? await action.begin?.(database, work) : undefined;
+      if (begun !== undefined) await keepBegun(database, transaction.id, begun, action.listCodes?.(begun) ?? []);
       if (isNew) await enqueueJobs(database, [answerJob(transaction.partnerId, { transaction: transaction.id })]);
       const taken = await findTransactionByHash(database, transaction.partnerId, transaction.requestHash);
       if (taken === undefined) throw new Error('a transaction vanished while it was taken');
@@ -104,12 +116,19 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     });
   }
 
+  async function acknowledge(action: AsyncAction, partner: Partner, taken: Transaction): Promise<string> {
+    const usual = { ack_status: 'ACK', timestamp: taken.receivedAt.toISOString(), correlation_id: taken.correlationId };
+    if (action.acknowledge === undefined || taken.begun === undefined) return JSON.stringify({ message: usual });
+    const { header, message } = action.acknowledge(taken.begun);
+    return await answers.write({ partner, terms: taken.replyTerms as ReplyTerms }, header, canonicalJson({ ...usual, ...message }));
+  }
+
   return {
     async accept(action, sender, mounted, bytes) {
       let message: VerifiedMessage | undefined;
       try {
         message = await receiveMessage(reception, sender, bytes);
-        return acknowledge(await take(action, sender, mounted, message, readAsked(sender, message, bytes)));
+        return await acknowledge(action, sender.partner, await take(action, sender, mounted, message, readAsked(sender, message, bytes)));
       } catch (error) {
         if (!(error instanceof DciError)) throw error;
         await audit.release(describeRefusal(sender, action.action, error, message), async () => '');
@@ -130,10 +149,6 @@ function hashRequest(action: AsyncAction, mounted: Profile | undefined, message:
   return createHash('sha256')
     .update(`${action.action} ${mounted?.registry ?? ''} ${canonicalJson(message)}`)
     .digest();
-}
-
-function acknowledge({ correlationId, receivedAt }: Transaction): string {
-  return JSON.stringify({ message: { ack_status: 'ACK', timestamp: receivedAt.toISOString(), correlation_id: correlationId } });
 }
 
 /** There is no header to say it in: the text begins with the reason. */

@@ -1,8 +1,10 @@
 import type { DciError, VerifiedMessage } from '@dci/protocol';
 import type { Profile } from '../profiles/profile.ts';
+import type { Db } from '../store/database.ts';
 import type { Partner } from '../store/partners.ts';
 import type { Transaction } from '../store/transactions.ts';
 import type { AnswerHeader } from './answer-writer.ts';
+import type { ReplyTerms } from './reply-terms.ts';
 import type { Scope } from './scopes.ts';
 
 /**
@@ -16,6 +18,12 @@ export interface AsyncAction {
   readonly scope: Scope;
   /** Throws a `DciError`: `rjct.*` for faults of the header, `err.*` for all others. */
   read(message: VerifiedMessage, partner: Partner): RequestFacts;
+  /** What must be done before the request is acknowledged, in the transaction that takes it. What it returns, plain JSON, is kept. */
+  begin?(db: Db, work: BeginWork): Promise<object>;
+  /** The subscriptions that what was begun is about. */
+  listCodes?(begun: object): readonly string[];
+  /** What the acknowledgement says beside the usual; then it is signed. */
+  acknowledge?(begun: object): Acknowledged;
   /** Throws a `DciError` where the whole request is to be refused. What is given out is on record when it returns. */
   run(work: ActionWork): Promise<AnswerPart>;
   refuse(transaction: Transaction, fault: DciError): AnswerPart;
@@ -25,6 +33,19 @@ export interface RequestFacts {
   readonly transactionId: string;
   readonly referenceIds: readonly string[];
   readonly items: number;
+}
+
+export interface BeginWork {
+  readonly partner: Partner;
+  readonly mounted: Profile | undefined;
+  readonly message: VerifiedMessage;
+  readonly replyTerms: ReplyTerms;
+}
+
+export interface Acknowledged {
+  readonly header: AnswerHeader;
+  /** Further members of the message. */
+  readonly message: Readonly<Record<string, unknown>>;
 }
 
 export interface ActionWork {

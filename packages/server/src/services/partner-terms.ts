@@ -2,7 +2,6 @@ import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
 import {
-  type EncryptionPolicy,
   PARTNER_DIALECTS,
   PARTNER_LIMITS,
   type PartnerDialect,
@@ -10,6 +9,8 @@ import {
   type PartnerLimits,
   type PartnerTerms,
   type SignaturePolicy,
+  SUBSCRIPTION_POLICIES,
+  type SubscriptionPolicy,
 } from '../store/partners.ts';
 import { readNotifyUri, readPrefixes } from './callback-terms.ts';
 import { isScope, SCOPES } from './scopes.ts';
@@ -22,7 +23,6 @@ export interface TermChanges {
   readonly scopes?: readonly string[];
   readonly signature?: string;
   readonly dialect?: string;
-  readonly encryption?: string;
   readonly lenient?: boolean;
   readonly active?: boolean;
   readonly defaultEntity?: string;
@@ -32,6 +32,7 @@ export interface TermChanges {
   readonly fields?: string;
   /** By name; undefined puts the server's limit back. */
   readonly limits?: Readonly<Record<string, number | undefined>>;
+  readonly subscriptions?: string;
   readonly callbackPrefixes?: readonly string[];
   readonly notifyUri?: string;
   /** Of no bytes: is taken away. */
@@ -54,10 +55,10 @@ export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
   scopes: new Set(),
   signaturePolicy: 'required',
   dialect: 'as-asked',
-  encryptionPolicy: 'optional',
   lenient: false,
   purposes: [],
   limits: {},
+  subscriptions: 'automatic',
   callbackPrefixes: [],
 };
 
@@ -73,15 +74,15 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     active: changes.active ?? present.active,
     registries,
     scopes: changes.scopes === undefined ? present.scopes : readScopes(changes.scopes, note),
-    signaturePolicy: readPolicy('the signature', changes.signature, note) ?? present.signaturePolicy,
+    signaturePolicy: readPolicy(changes.signature, note) ?? present.signaturePolicy,
     dialect: readDialect(changes.dialect, note) ?? present.dialect,
-    encryptionPolicy: readPolicy('encryption', changes.encryption, note) ?? present.encryptionPolicy,
     lenient: changes.lenient ?? present.lenient,
     defaultEntity: changed(present.defaultEntity, readEntity(profiles, registries, changes.defaultEntity, note)),
     legalBasis: changed(present.legalBasis, readText('the legal basis', changes.legalBasis, note)),
     purposes: changes.purposes === undefined ? present.purposes : readPurposes(changes.purposes, note),
     fieldRule: changed(present.fieldRule, readFieldRule(changes.fields, note)),
     limits: { ...present.limits, ...readLimits(changes.limits ?? {}, note) },
+    subscriptions: readSubscriptions(changes.subscriptions, note) ?? present.subscriptions,
     callbackPrefixes: changes.callbackPrefixes === undefined ? present.callbackPrefixes : readPrefixes(changes.callbackPrefixes, note),
     notifyUri: changed(present.notifyUri, readNotifyUri(changes.notifyUri, note)),
     sealedCallbackAuth: changes.sealedCallbackAuth?.length === 0 ? undefined : (changes.sealedCallbackAuth ?? present.sealedCallbackAuth),
@@ -92,6 +93,12 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
 }
 
 type Note = (problem: string) => void;
+
+function readSubscriptions(name: string | undefined, note: Note): SubscriptionPolicy | undefined {
+  const policy = SUBSCRIPTION_POLICIES.find((known) => known === name);
+  if (name !== undefined && policy === undefined) note(`subscriptions are ${SUBSCRIPTION_POLICIES.join(' or ')}, not "${name}"`);
+  return policy;
+}
 
 function changed(present: string | undefined, given: string | undefined): string | undefined {
   return given === undefined ? present : given === '' ? undefined : given;
@@ -119,9 +126,9 @@ function readScopes(names: readonly string[], note: Note): ReadonlySet<string> {
   return new Set(names);
 }
 
-function readPolicy(what: string, policy: string | undefined, note: Note): (SignaturePolicy & EncryptionPolicy) | undefined {
+function readPolicy(policy: string | undefined, note: Note): SignaturePolicy | undefined {
   if (policy === undefined || policy === 'required' || policy === 'optional') return policy;
-  note(`${what} is required or optional, not "${policy}"`);
+  note(`the signature is required or optional, not "${policy}"`);
   return undefined;
 }
 

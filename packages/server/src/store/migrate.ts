@@ -8,6 +8,7 @@ import * as lanes from './migrations/0005-lanes.ts';
 import * as transactions from './migrations/0005b-transactions.ts';
 import * as writeRequest from './migrations/0006-write-request.ts';
 import * as subscription from './migrations/0006b-subscription.ts';
+import * as notification from './migrations/0006c-notification.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
@@ -19,6 +20,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0005b-transactions': transactions,
   '0006-write-request': writeRequest,
   '0006b-subscription': subscription,
+  '0006c-notification': notification,
   '0008-event-age': eventAge,
 };
 

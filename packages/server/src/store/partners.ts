@@ -1,7 +1,7 @@
-import { type EncryptionKey, SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
+import { SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
-import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readEncryptionKeys, readVerificationKeys } from './partner-keys.ts';
+import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readVerificationKeys } from './partner-keys.ts';
 import { NEXT_REVISION } from './partner-revision.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,46 +17,45 @@ export interface Partner {
   readonly scopes: ReadonlySet<string>;
   readonly signaturePolicy: SignaturePolicy;
   readonly dialect: PartnerDialect;
-  readonly encryptionPolicy: EncryptionPolicy;
   readonly lenient: boolean;
   readonly defaultEntity?: string;
   readonly legalBasis?: string;
   readonly purposes: readonly string[];
   readonly fieldRule?: string;
   readonly limits: PartnerLimits;
+  /** Whether what it asks to be told of is in force at once, or once an operator has approved it. */
+  readonly subscriptions: SubscriptionPolicy;
   /** Below which it may have itself called. */
   readonly callbackPrefixes: readonly string[];
   /** Where it is called if it does not say otherwise. */
   readonly notifyUri?: string;
   /** How we present ourselves there (`services/receiver-credentials.ts`). */
   readonly sealedCallbackAuth?: Buffer;
-  /** Those that it signs with. */
   readonly keys: ReadonlyMap<string, VerificationKey>;
-  /** Those that it is encrypted to, the newest last. */
-  readonly encryptionKeys: ReadonlyMap<string, EncryptionKey>;
 }
 
 /** `optional`: a message without a signature is taken; one that is there must be good all the same. */
 export type SignaturePolicy = 'required' | 'optional';
-
-/** `required`: a message that is not encrypted is refused. */
-export type EncryptionPolicy = 'required' | 'optional';
 
 /** In which dialect a partner is answered; `as-asked`: in the one it signed its message in. */
 export type PartnerDialect = (typeof PARTNER_DIALECTS)[number];
 
 export const PARTNER_DIALECTS = ['as-asked', ...SIGNATURE_DIALECTS] as const;
 
+export type SubscriptionPolicy = (typeof SUBSCRIPTION_POLICIES)[number];
+
+export const SUBSCRIPTION_POLICIES = ['automatic', 'approval'] as const;
+
 /** Limits of a partner's own, in place of the server's. */
 export type PartnerLimits = { readonly [name in PartnerLimit]?: number };
 
 export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
 
-/** Points a minute; records a page; records that one search may match; items in one message. */
-export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage'] as const;
+/** Points a minute; records a page; records that one search may match; items in one message; subscriptions at a time. */
+export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage', 'subscriptions'] as const;
 
 /** What an operator decides about a partner. */
-export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys' | 'encryptionKeys'>;
+export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys'>;
 
 export interface StoredPartner extends Partner {
   readonly createdAt: Date;
@@ -106,9 +105,9 @@ function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'i
     active: terms.active,
     registries: [...terms.registries],
     scopes: [...terms.scopes],
+    subscriptions: terms.subscriptions,
     signature_policy: terms.signaturePolicy,
     dialect: terms.dialect,
-    encryption_policy: terms.encryptionPolicy,
     lenient: terms.lenient,
     default_entity: terms.defaultEntity ?? null,
     legal_basis: terms.legalBasis ?? null,
@@ -130,9 +129,9 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     active: row.active,
     registries: new Set(row.registries),
     scopes: new Set(row.scopes),
+    subscriptions: row.subscriptions === 'automatic' ? 'automatic' : 'approval',
     signaturePolicy: row.signature_policy === 'optional' ? 'optional' : 'required',
     dialect: PARTNER_DIALECTS.find((dialect) => dialect === row.dialect) ?? 'as-asked',
-    encryptionPolicy: row.encryption_policy === 'optional' ? 'optional' : 'required',
     lenient: row.lenient,
     defaultEntity: row.default_entity ?? undefined,
     legalBasis: row.legal_basis ?? undefined,
@@ -143,7 +142,6 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     notifyUri: row.notify_uri ?? undefined,
     sealedCallbackAuth: row.sealed_callback_auth ?? undefined,
     keys: readVerificationKeys(keys),
-    encryptionKeys: readEncryptionKeys(keys),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

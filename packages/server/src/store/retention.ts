@@ -19,7 +19,14 @@ export interface RetentionKind {
 export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'seen_messages', table: 'message_seen', since: 'expires_at', days: 0 },
   { name: 'write_requests', table: 'write_request', since: 'expires_at', days: 0 },
-  { name: 'change_events', table: 'change_event', since: 'at', days: 90 },
+  {
+    name: 'change_events',
+    table: 'change_event',
+    since: 'at',
+    only: 'xid < (select min(done_xid) from event_cursor) and seq < (select min(done_seq) from event_cursor)',
+    days: 90,
+  },
+  { name: 'pending_events', table: 'pending_event', since: 'at', days: 90 },
   { name: 'transactions', table: 'dci_transaction', since: 'received_at', only: `state <> 'pending'`, days: 30 },
   { name: 'deliveries', table: 'delivery', since: 'created_at', only: `state <> 'pending'`, days: 30 },
 ];

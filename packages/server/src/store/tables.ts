@@ -59,6 +59,7 @@ export interface Tables {
     starts_at: Date;
     ends_at: Date | null;
     notify_uri: string | null;
+    reply_terms: ColumnType<unknown, string, string>;
     state: string;
     reason: string | null;
     gathering_until: Date | null;
@@ -75,6 +76,7 @@ export interface Tables {
     kind: string;
     changed: string[];
     at: Date;
+    told_in: Generated<string | null>;
   };
   location: { code: string; name: string; type: string; parent: string | null; updated_at: Timestamp };
   partner: {
@@ -85,6 +87,7 @@ export interface Tables {
     active: Generated<boolean>;
     registries: string[];
     scopes: string[];
+    subscriptions: Generated<string>;
     signature_policy: string;
     lenient: Generated<boolean>;
     default_entity: string | null;
@@ -179,6 +182,7 @@ export interface Tables {
     callback_url: string | null;
     reply_terms: ColumnType<unknown, string, string>;
     kid: string | null;
+    begun: ColumnType<object | null, string | null | undefined, string>;
     remote_address: string;
     state: Generated<string>;
     received_at: Date;

@@ -42,6 +42,8 @@ export interface Transaction {
   readonly replyTerms: unknown;
   readonly kid: string | undefined;
   readonly remoteAddress: string;
+  /** What was done before it was acknowledged. */
+  readonly begun: object | undefined;
   readonly state: TransactionState;
   readonly receivedAt: Date;
 }
@@ -69,6 +71,14 @@ export async function insertTransaction(db: Db, transaction: NewTransaction): Pr
     .onConflict((conflict) => conflict.columns(['partner_id', 'request_hash']).doNothing())
     .executeTakeFirst();
   return result.numInsertedOrUpdatedRows === 1n;
+}
+
+export async function keepBegun(db: Db, id: string, begun: object, subscriptionCodes: readonly string[]): Promise<void> {
+  await db
+    .updateTable('dci_transaction')
+    .set({ begun: JSON.stringify(begun), subscription_codes: [...subscriptionCodes] })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** The request that the partner has sent before. */
@@ -108,6 +118,7 @@ function readTransaction(row: Selectable<Tables['dci_transaction']>): Transactio
     replyTerms: row.reply_terms,
     kid: row.kid ?? undefined,
     remoteAddress: row.remote_address,
+    begun: row.begun ?? undefined,
     state: row.state as TransactionState,
     receivedAt: row.received_at,
   };

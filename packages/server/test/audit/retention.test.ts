@@ -37,6 +37,8 @@ async function addEvents(...ages: number[]): Promise<void> {
         at: new Date(NOW - age * DAY),
       })
       .execute();
+  // They have been read.
+  await test.database.pool.query('update event_cursor set done_xid = pg_snapshot_xmax(pg_current_snapshot()), done_seq = 1000000');
 }
 
 async function countEvents(): Promise<number> {

@@ -73,6 +73,7 @@ async function subscribe(
     startsAt: new Date(Date.now() + starts),
     endsAt: ends === undefined ? null : new Date(Date.now() + ends),
     notifyUri: null,
+    replyTerms: {},
     state,
   });
   if (!written) throw new Error(`${name} is there already`);

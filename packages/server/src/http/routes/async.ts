@@ -13,7 +13,12 @@ export interface AsyncRouteParts {
 }
 
 /** The paths whose messages are acknowledged now and answered by a callback, by their action. */
-const PATHS: Readonly<Record<string, string>> = { search: '/registry/search', 'txn-status': '/registry/txn/status' };
+const PATHS: Readonly<Record<string, string>> = {
+  search: '/registry/search',
+  subscribe: '/registry/subscribe',
+  unsubscribe: '/registry/unsubscribe',
+  'txn-status': '/registry/txn/status',
+};
 
 /** At the base path and below each registry's names. */
 export function registerAsyncRoutes(app: FastifyInstance, parts: AsyncRouteParts): void {

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { disclose, type DisclosedResult } from '../disclosure/disclose.ts';
+import { type Grant, mayUse } from '../disclosure/grant.ts';
+import type { Profile, RecordType } from '../profiles/profile.ts';
+import { findSchemaTrail, type SchemaNode, schemaNode } from '../profiles/schema-path.ts';
+import { type Document, renderBody } from '../registry/document.ts';
+import { executeSearch } from '../registry/execute.ts';
+import { readRecord } from '../registry/match-events.ts';
+import { type GoneRecord, meetsFilter } from '../registry/meets-filter.ts';
+import type { FoundRecord, SearchPlan } from '../registry/plan.ts';
+import type { Reader } from '../registry/reader.ts';
+import type { PendingEvent } from '../store/pending-events.ts';
+import type { Subscription } from '../store/subscriptions.ts';
+
+/**
+ * What one subscriber is told of a number of events: what a search by him, now, would give him of these records. An event
+ * of a record that he may not see, or of which nothing changed that he is given, is not told. Of a record that is gone he
+ * is told the identifiers, where he could see it.
+ */
+export interface ComposedNotification {
+  /** The message as canonical JSON. */
+  readonly content: string;
+  readonly meta: Record<string, unknown>;
+  readonly transactionId: string;
+  readonly count: number;
+  readonly disclosed: readonly DisclosedResult[];
+}
+
+export interface NotificationParts {
+  readonly reader: Reader;
+  readonly grant: Grant;
+  readonly profile: Profile;
+  readonly subscription: Subscription;
+  /** Of the records that are still there, under everything that a search by this partner is planned under. */
+  readonly plan: (ids: readonly string[]) => SearchPlan;
+  readonly events: readonly PendingEvent[];
+  /** Of records that are gone, by number of the event. */
+  readonly bodies: ReadonlyMap<string, string>;
+}
+
+/** Undefined: there is nothing to tell. */
+export async function composeNotification(parts: NotificationParts): Promise<ComposedNotification | undefined> {
+  const { subscription, profile, events } = parts;
+  const living = await readLiving(parts);
+  const told = events.flatMap((event) => {
+    const given = event.kind === 'DELETE' ? readGone(parts, event) : living.get(event.recordId);
+    return given === undefined || !isNews(parts, event, given.recordType) ? [] : [{ event, given }];
+  });
+  const last = told.at(-1);
+  if (last === undefined) return undefined;
+  const transactionId = nameOf(subscription, `to ${last.event.seq}`);
+  const items = told.map(({ event, given }) => writeEvent(parts, event, given));
+  return {
+    transactionId,
+    content: `{"notify_event":[${items.join(',')}],"transaction_id":${JSON.stringify(transactionId)}}`,
+    meta: {
+      event_type: subscription.eventType,
+      subscription_code: subscription.code,
+      registry: profile.registry,
+      records: told.map(({ event, given }) => ({
+        reference_id: nameOf(subscription, event.seq),
+        version: given.version,
+        event_version: event.version,
+        ...(event.kind === 'UPDATE' ? { changed: visibleChanges(parts, event, given.recordType) } : {}),
+      })),
+    },
+    count: told.length,
+    disclosed: [...new Set(told.map(({ given }) => given.result))],
+  };
+}
+
+interface Given {
+  /** Canonical JSON. */
+  readonly text: string;
+  readonly version: number;
+  readonly recordType: RecordType;
+  readonly result: DisclosedResult;
+}
+
+async function readLiving({ reader, grant, plan, events }: NotificationParts): Promise<Map<string, Given>> {
+  const ids = [...new Set(events.filter(({ kind }) => kind !== 'DELETE').map(({ recordId }) => recordId))];
+  if (ids.length === 0) return new Map();
+  const found = await executeSearch(reader, plan(ids));
+  const result = disclose(grant, found);
+  return new Map(
+    found.records.map(({ id, version }, index) => [
+      id,
+      { text: textOf(result, index), version, recordType: found.plan.recordType, result },
+    ]),
+  );
+}
+
+function readGone({ grant, profile, plan, bodies }: NotificationParts, event: PendingEvent): Given | undefined {
+  const body = bodies.get(event.seq);
+  if (body === undefined) return undefined;
+  const planned = plan([event.recordId]);
+  const record = readRecord(profile, planned.recordType, event.recordId, body);
+  if (meetsFilter(record, planned.filter) !== true) return undefined;
+  const found: FoundRecord = {
+    id: record.id,
+    version: event.version,
+    recordType: planned.recordType.name,
+    body: renderBody(planned.recordType, onlyIdentifiers(record)),
+  };
+  const result = disclose(grant, { plan: planned, records: [found], totalCount: 1 });
+  return { text: textOf(result, 0), version: event.version, recordType: planned.recordType, result };
+}
+
+function textOf({ records }: DisclosedResult, index: number): string {
+  const text = records[index];
+  if (text === undefined) throw new Error('a record was found and not disclosed');
+  return text;
+}
+
+function onlyIdentifiers({ recordType, document }: GoneRecord): Document {
+  const keep = (value: unknown, path: string): unknown => {
+    if (recordType.identifierPaths.includes(path)) return value;
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      !recordType.identifierPaths.some((known) => known.startsWith(path === '' ? '' : `${path}.`))
+    )
+      return undefined;
+    const kept = Object.entries(value as Document).flatMap(([name, inner]) => {
+      const inside = name === '@type' ? inner : keep(inner, path === '' ? name : `${path}.${name}`);
+      return inside === undefined ? [] : [[name, inside] as const];
+    });
+    return Object.fromEntries(kept);
+  };
+  return keep(document, '') as Document;
+}
+
+/** A change of what the subscriber is not given would tell him that there was one. */
+function isNews(parts: NotificationParts, event: PendingEvent, recordType: RecordType): boolean {
+  return event.kind !== 'UPDATE' || visibleChanges(parts, event, recordType).length > 0;
+}
+
+function visibleChanges({ grant }: NotificationParts, { changed }: PendingEvent, recordType: RecordType): string[] {
+  return changed.filter((path) => givesPath(grant, recordType, path));
+}
+
+/** Whether anything at `path` of the document is given. */
+function givesPath(grant: Grant, recordType: RecordType, path: string): boolean {
+  const node = findSchemaTrail(schemaNode(recordType.document), path)?.at(-1);
+  const leaves = node === undefined ? [] : listLeaves(node, path);
+  return leaves.some((leaf) =>
+    mayUse(grant, recordType, { name: leaf, synonyms: [], path: leaf, type: 'text', operators: [], indexed: false }),
+  );
+}
+
+function listLeaves(node: SchemaNode, path: string): readonly string[] {
+  const { properties } = node.items ?? node;
+  if (properties === undefined) return [path];
+  return Object.entries(properties).flatMap(([name, inner]) => (name === '@type' ? [] : listLeaves(inner, `${path}.${name}`)));
+}
+
+function writeEvent({ subscription, profile }: NotificationParts, event: PendingEvent, { text }: Given): string {
+  const isWritable = profile.notify?.eventTypes?.includes(subscription.eventType) ?? true;
+  const data = [
+    ...(isWritable ? [`"reg_event_type":${JSON.stringify(subscription.eventType)}`] : []),
+    `"reg_record_type":${JSON.stringify(subscription.entity)}`,
+    `"reg_records":${profile.notify?.records === 'list' ? `[${text}]` : text}`,
+    `"reg_type":${JSON.stringify(profile.regTypes[0] ?? profile.registry)}`,
+    '"version":"1.0.0"',
+  ];
+  const members = [
+    `"data":{${data.join(',')}}`,
+    ...(subscription.locale === null ? [] : [`"locale":${JSON.stringify(subscription.locale)}`]),
+    `"reference_id":${JSON.stringify(nameOf(subscription, event.seq))}`,
+    `"timestamp":${JSON.stringify(event.at.toISOString())}`,
+  ];
+  return `{${members.join(',')}}`;
+}
+
+/** The same each time the same is told, and says nothing of how much happens here. */
+function nameOf({ id }: Subscription, what: string): string {
+  return createHash('sha256').update(`${id} ${what}`).digest('base64url').slice(0, 27);
+}

@@ -1,0 +1,47 @@
+import { type Grant, mayUse } from '../disclosure/grant.ts';
+import type { Profile } from '../profiles/profile.ts';
+import type { SearchContext } from '../registry/search-context.ts';
+import type { Partner } from '../store/partners.ts';
+
+export interface PlanningParts {
+  readonly cursorKey: Buffer;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** For whom and where something is planned; records a page, where nothing says how many, and at most. */
+export interface PlannedFor {
+  readonly partner: Partner;
+  readonly grant: Grant;
+  readonly profile: Profile;
+  /** JSON pointer of the criteria in the message. */
+  readonly pointer: string;
+  readonly pages?: { readonly usual: number; readonly most: number };
+}
+
+const MAX_MATCHES = 100_000;
+const PAGES = { usual: 20, most: 100 };
+const QUERY_LIMITS = { maxTerms: 50, maxDepth: 12, maxListValues: 1_000 };
+
+/** Under what a search or a subscription of a partner is planned: what it is given, and its limits. */
+export function planningContext(
+  { cursorKey, now }: PlanningParts,
+  { partner, grant, profile, pointer, pages = PAGES }: PlannedFor,
+): SearchContext {
+  const maxPageSize = partner.limits.pageSize ?? pages.most;
+  return {
+    profile,
+    partnerId: partner.id,
+    ...(partner.defaultEntity === undefined ? {} : { defaultEntity: partner.defaultEntity }),
+    mayUse: (recordType, what) => mayUse(grant, recordType, what),
+    limits: {
+      defaultPageSize: Math.min(pages.usual, maxPageSize),
+      maxPageSize,
+      maxMatches: partner.limits.maxMatches ?? MAX_MATCHES,
+      ...QUERY_LIMITS,
+    },
+    cursorKey,
+    today: new Date(now()).toISOString().slice(0, 10),
+    pointer,
+  };
+}
