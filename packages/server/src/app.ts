@@ -1,4 +1,3 @@
-import type { Pool } from 'pg';
 import { type Logger, pino } from 'pino';
 import { createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -15,27 +14,27 @@ import type { Profile } from './profiles/profile.ts';
 import { openReader } from './registry/reader.ts';
 import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
+import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
-import { destroyEndedKeys } from './services/own-key-life.ts';
 import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
 import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
 import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
-import { tendSubscriptions } from './services/tend-subscriptions.ts';
 import { createTokenVerifier } from './services/verify-token.ts';
 import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
-import { findRetentionProblems, purgeKind, RETENTION_KINDS } from './store/retention.ts';
+import { findRetentionProblems } from './store/retention.ts';
 import type { FanOutLoop } from './worker/fan-out-loop.ts';
 import { type LaneWorker, startLaneWorker } from './worker/lane-worker.ts';
-import { type PeriodicTask, startTicker, type Ticker } from './worker/ticker.ts';
+import { listPeriodicTasks } from './worker/periodic-tasks.ts';
+import { startTicker, type Ticker } from './worker/ticker.ts';
 
 /** A running server. */
 export interface App {
@@ -80,8 +79,16 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const directory = closing(await openPartnerDirectory(database, log));
     const limiter = createRateLimiter(database.db, { now });
     const reader = closing(openReader(database, config));
-    const audit = closing(openAuditLog(database.pool));
-    const ticker = closing(startTicker({ pool: database.pool, tasks: listPeriodicTasks(config, now, database), everyMs: TICK_MS, log }));
+    // Closed before the keys and after the trail: the last rows are signed for as well.
+    const checkpointKeys = { activeKey: ownKeys.active, macKey: sealer.deriveKey(CHECKPOINT_KEY) };
+    opened.unshift(async () => {
+      await keepCheckpoints(database.pool, checkpointKeys, now(), 0).catch((error: unknown) =>
+        log.error({ err: error }, 'the last rows of the audit trail could not be signed for; the next server signs for them'),
+      );
+    });
+    const audit = closing(openAuditLog(database.pool, { now }));
+    const tasks = listPeriodicTasks({ config, db: database.db, checkpointKeys, now, log });
+    const ticker = closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
@@ -132,20 +139,6 @@ async function prepareTables(database: Database, isEmbedded: boolean, profile: P
   if (isEmbedded) await reconcileProfile(database, profile);
   else if (!(await isProfileApplied(database, profile)))
     throw new Error(`the tables of the registry "${profile.registry}" are not up to date: run "dci migrate" once, then start again`);
-}
-
-function listPeriodicTasks({ retention }: Config, now: () => number, { db }: Database): PeriodicTask[] {
-  const purges = RETENTION_KINDS.map((kind) => ({
-    name: `purge ${kind.name}`,
-    run: async (pool: Pool) => {
-      await purgeKind(pool, kind, retention, now());
-    },
-  }));
-  return [
-    ...purges,
-    { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
-    { name: 'tend subscriptions', run: () => tendSubscriptions(db) },
-  ];
 }
 
 function explainListening(error: unknown, { host, port }: Config): unknown {

@@ -44,6 +44,8 @@ export interface Settings {
   readonly statementTimeoutMs: number;
   /** Days by kind of row; undefined as a value: for ever. */
   readonly retention: ReadonlyMap<string, number | undefined>;
+  /** Whole months that audit rows are kept; absent: for ever. */
+  readonly auditRetentionMonths: number | undefined;
   /** Whether partners are also called over http. */
   readonly allowHttpCallbacks: boolean;
   /** Whether partners are also called at private addresses and on this machine. */
@@ -175,6 +177,12 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Setting
     purpose: 'how long rows are kept where that is to differ from what docs/privacy.md says: kind=Nd or kind=forever, separated by commas',
     fallback: '',
     parse: retention,
+  },
+  auditRetentionMonths: {
+    variable: 'DCI_AUDIT_RETENTION_MONTHS',
+    purpose: 'whole months after which audit rows are dropped, with a signed statement of what is gone; unset: they are kept for ever',
+    fallback: undefined,
+    parse: wholeNumber(1, 1_200),
   },
   allowHttpCallbacks: {
     variable: 'DCI_ALLOW_HTTP_CALLBACKS',

@@ -10,7 +10,9 @@ import { generateSocialPopulation } from '../profiles/population/social-populati
 import { putRecords } from '../registry/write.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
 import { changePartner, registerPartner, rotateSecret } from '../services/register-partner.ts';
-import { loadRecentAudit } from '../store/audit.ts';
+import { CHECKPOINT_KEY } from '../services/audit-checkpoint.ts';
+import { verifyAudit } from '../services/verify-audit.ts';
+import { readAuditPage } from '../store/read-audit.ts';
 import type { Database } from '../store/database.ts';
 import { findPartner, loadPartners } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
@@ -18,6 +20,7 @@ import { type DemoPartner, runWalk } from './demo-walk.ts';
 import { addExamples, printLine, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
 import { getProfile, withRegistry } from './registry.ts';
+import { openCommandSealer } from './own-keys.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 /** `dci demo`: a server with made-up people, and a partner's way through it, step by step. */
@@ -121,13 +124,21 @@ async function registerDemoPartner({ db }: Database, senderId: string, terms: { 
 }
 
 async function printAudit(config: Config): Promise<void> {
-  const rows = await withDatabase(config, ({ pool }) => loadRecentAudit(pool, 8));
   printLine();
   printLine('11. What the audit log keeps: a row for every message, committed before its answer left; the last eight');
-  for (const row of rows.toReversed())
-    printLine(
-      `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,
-    );
+  await withDatabase(config, async ({ pool }) => {
+    const { rows } = await readAuditPage(pool, {}, { size: 8, newestFirst: true });
+    for (const row of rows.toReversed())
+      printLine(
+        `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,
+      );
+    const verification = await verifyAudit(pool, {
+      macKey: openCommandSealer(config).deriveKey(CHECKPOINT_KEY),
+      onProblem: ({ text }) => printLine(`     ${text}`),
+    });
+    if (verification.problems > 0) throw new Error('the demo expected that the audit trail verifies');
+    printLine(`   ✔ chain verified: ${verification.rows} rows, each linked to the one before it by its hash`);
+  });
   printLine('   ✔ the walk is done');
 }
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
+import { registerAudit } from './audit.ts';
 import { registerDelivery } from './delivery.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerToken,
   registerSubscription,
   registerKey,
+  registerAudit,
   registerDelivery,
   registerLocation,
   registerSearch,

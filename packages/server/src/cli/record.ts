@@ -4,9 +4,11 @@ import type { Command } from 'commander';
 import type { ChangeResult } from '../registry/change-records.ts';
 import { findRecord } from '../registry/find-record.ts';
 import { deleteRecord, linkMember, putRecords, unlinkMember } from '../registry/write.ts';
+import { createIdentifierHash, ERASED_IDENTIFIER_KEY, erasePerson } from '../services/erase-person.ts';
 import { loadConfig } from './context.ts';
 import { addExamples, CommandFailed, printJson, printLine, UsageError } from './output.ts';
 import { getProfile, getReference, withRegistry } from './registry.ts';
+import { openCommandSealer } from './own-keys.ts';
 
 interface RecordOptions {
   readonly registry: string;
@@ -31,6 +33,15 @@ export function registerRecord(program: Command): void {
 
   const remove = add('delete <identifier>', 'delete a record, and its places in groups').action(deleteOne);
   addExamples(remove, 'dci record delete --registry social UIN=991308255769');
+
+  const erase = add(
+    'erase <identifier>',
+    'delete a record if it is still there, and erase its identifiers and history for good; the audit trail stays',
+  )
+    .requiredOption('--reason <text>', 'why, e.g. the request it is done for; stands in the audit trail')
+    .option('--record-id <id>', 'which, where several records have had the identifier')
+    .action(eraseOne);
+  addExamples(erase, 'dci record erase --registry social --reason "request 2026-118" UIN=991308255769');
 
   const link = add('link <group> <member>', 'make a record a member of a group')
     .option('--head', 'as the head of the group')
@@ -63,6 +74,22 @@ async function deleteOne(identifier: string, options: RecordOptions): Promise<vo
   const reference = getReference(profile, identifier);
   const result = await withRegistry(loadConfig(), profile, ({ db }) => deleteRecord(db, profile, reference));
   tell(result, options, `deleted ${identifier}`, `${identifier} is not in the registry`);
+}
+
+async function eraseOne(identifier: string, options: RecordOptions & { reason: string; recordId?: string }): Promise<void> {
+  const profile = getProfile(options.registry);
+  const reference = getReference(profile, identifier);
+  const config = loadConfig();
+  const { reason, recordId } = options;
+  const erasure = await withRegistry(config, profile, (database) => {
+    const hash = createIdentifierHash(openCommandSealer(config).deriveKey(ERASED_IDENTIFIER_KEY));
+    return erasePerson(database, profile, { reference, recordId, reason }, { hash, now: Date.now() });
+  });
+  if (erasure.status === 'not-found') throw new CommandFailed(`${identifier} is not in the registry and never was`);
+  if (erasure.status === 'ambiguous')
+    throw new CommandFailed(`several records have had ${identifier}; name one with --record-id: ${erasure.recordIds.join(', ')}`);
+  if (options.json === true) printJson(erasure);
+  else printLine(`erased ${identifier}; in the audit trail it is the record ${erasure.recordId}`);
 }
 
 async function linkOne(group: string, member: string, options: RecordOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { type AuditEntry, type AuditVerdict, commitAudit } from '../store/audit.ts';
+import { type AuditEntry, type AuditVerdict, commitAudit, takeChain } from '../store/audit.ts';
 
 declare const released: unique symbol;
 
@@ -43,8 +43,9 @@ const LARGEST_BATCH = 500;
 // Between the beginnings of two commits: what comes in between shares the second. A lone row does not wait.
 const LEAST_INTERVAL_MS = 4;
 
-/** Opens the audit trail over `pool`. */
-export function openAuditLog(pool: Pool): AuditLog {
+/** Opens the audit trail over `pool`; `now` in epoch milliseconds. */
+export function openAuditLog(pool: Pool, { now }: { now: () => number }): AuditLog {
+  let chain: number | undefined;
   let queue: Waiting[] = [];
   let running: Promise<void> | undefined;
   let begun = 0;
@@ -58,10 +59,9 @@ export function openAuditLog(pool: Pool): AuditLog {
       begun = performance.now();
       const batch = takeBatch();
       try {
-        const verdicts = await commitAudit(
-          pool,
-          batch.map((waiting) => waiting.entry),
-        );
+        chain ??= await takeChain(pool);
+        const entries = batch.map((waiting) => waiting.entry);
+        const verdicts = await commitAudit(pool, chain, now(), entries);
         batch.forEach((waiting, index) => waiting.resolve(verdicts[index] ?? 'stale'));
       } catch (error) {
         for (const waiting of batch) waiting.reject(error);

@@ -87,7 +87,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
         outcome: 'accepted',
         itemCount: facts.items,
         recordCount: 0,
-        disclosed: '[]',
+        disclosed: [],
       },
       async () => '',
     );

@@ -182,7 +182,7 @@ async function release(
       query: JSON.stringify([{ registry: profile.registry, entity: subscription.entity, event: subscription.eventType }]),
       itemCount: count,
       recordCount: disclosed.reduce((sum, result) => sum + result.records.length, 0),
-      disclosed: JSON.stringify(disclosed.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds }))),
+      disclosed: disclosed.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds })),
     },
     async () => '',
   );

@@ -32,7 +32,7 @@ export function describeSearch(
     ),
     itemCount: outcomes.length,
     recordCount: answered.reduce((sum, result) => sum + result.records.length, 0),
-    disclosed: JSON.stringify(answered.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds }))),
+    disclosed: answered.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds })),
   };
 }
 
@@ -46,7 +46,7 @@ export function describeRefusal(sender: Sender, action: string, fault: DciError,
     outcome: fault.code,
     itemCount: 0,
     recordCount: 0,
-    disclosed: '[]',
+    disclosed: [],
   };
 }
 

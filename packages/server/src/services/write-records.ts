@@ -151,6 +151,6 @@ function describeWrite(
     ...(partner.legalBasis === undefined ? {} : { legalBasis: partner.legalBasis }),
     purposes: partner.purposes,
     recordCount: 0,
-    disclosed: '[]',
+    disclosed: [],
   };
 }

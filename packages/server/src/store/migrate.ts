@@ -10,6 +10,7 @@ import * as writeRequest from './migrations/0006-write-request.ts';
 import * as subscription from './migrations/0006b-subscription.ts';
 import * as notification from './migrations/0006c-notification.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
+import * as auditChain from './migrations/0008b-audit-chain.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -22,6 +23,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006b-subscription': subscription,
   '0006c-notification': notification,
   '0008-event-age': eventAge,
+  '0008b-audit-chain': auditChain,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

@@ -132,7 +132,8 @@ export interface Tables {
   };
   message_seen: { partner_id: string; message_id: string; expires_at: Date };
   audit: {
-    seq: GeneratedAlways<string>;
+    chain: number;
+    seq: string;
     at: Timestamp;
     partner_id: string;
     sender_id: string;
@@ -143,13 +144,15 @@ export interface Tables {
     transaction_id: string | null;
     correlation_id: string | null;
     legal_basis: string | null;
-    purposes: Generated<string[]>;
+    purposes: string[];
     field_rule: string | null;
     outcome: string;
     query: unknown;
     item_count: number;
     record_count: number;
+    records: string[];
     disclosed: unknown;
+    link: Buffer;
   };
   write_request: { partner_id: string; key: string; request_hash: Buffer; answer: string | null; expires_at: Date };
   job: {
@@ -210,6 +213,10 @@ export interface Tables {
     ended_at: Date | null;
   };
   receiver_trouble: { owner: string; failures: number; since: Timestamp };
+  audit_chain: { chain: number; seq: string; at_ms: string; link: Buffer; taken_at: Date | null };
+  audit_checkpoint: { number: string; at: Date; is_drop: boolean; jws: string; mac: Buffer };
+  audit_verified: { only_one: Generated<boolean>; number: string; at: Date; mac: Buffer };
+  erased_identifier: { registry: string; hash: Buffer; record_id: string; erased_at: Timestamp };
   rate_window: { subject: string; window_start: Date; points: number };
 }
 
