@@ -1,9 +1,10 @@
-import type { SearchCriteria, SigningKey, VerificationKey } from '@dci/protocol';
+import type { DecryptionKey, EncryptionKey, SearchCriteria, SignatureDialect, SigningKey, VerificationKey } from '@dci/protocol';
 import { type Credentials, createTokenSource } from './access-token.ts';
-import { createFixedKeySet, createRemoteKeySet } from './key-set.ts';
+import { createFixedKeySet, createRemoteKeySet, type KeySet } from './key-set.ts';
 import { readRefusal } from './refusal.ts';
+import { DciAnswerError } from './errors.ts';
 import { readSearchAnswer, type SearchAnswer } from './search-answer.ts';
-import { writeSearchMessage } from './search-message.ts';
+import { type SearchMessage, type SearchMessageParts, writeEncryptedSearchMessage, writeSearchMessage } from './search-message.ts';
 import { createTransport, type HttpAnswer } from './transport.ts';
 
 /** Where a server is, who calls it, and by what both are known. */
@@ -18,6 +19,12 @@ export interface DciClientOptions {
   readonly credentials: Credentials;
   /** Signs requests; absent, they go unsigned, which a server takes only from partners registered so. */
   readonly signingKey?: SigningKey;
+  /** In which requests are signed; default `dci`. Answers are read in every dialect. */
+  readonly dialect?: SignatureDialect;
+  /** Encrypt requests, to a key of the server's: this one, or with `true` the first of its JWKS. Answers then come encrypted. */
+  readonly encrypt?: boolean | EncryptionKey;
+  /** Private keys that the server may encrypt answers to, under the ids by which it knows them. */
+  readonly decryptionKeys?: readonly DecryptionKey[];
   /** Keys of the server; absent, they are fetched from `jwksUrl`. */
   readonly verificationKeys?: readonly VerificationKey[];
   /** Default: `{baseUrl}/.well-known/jwks.json`. */
@@ -100,7 +107,7 @@ const DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024;
  * });
  */
 export function createDciClient(options: DciClientOptions): DciClient {
-  const { senderId, receiverId, signingKey, credentials, clock: now = Date.now } = options;
+  const { senderId, receiverId, signingKey, dialect, credentials, decryptionKeys = [], clock: now = Date.now } = options;
   const baseUrl = readBaseUrl(options.baseUrl);
   const transport = createTransport({
     fetch: options.fetch ?? globalThis.fetch,
@@ -112,7 +119,7 @@ export function createDciClient(options: DciClientOptions): DciClient {
     options.verificationKeys === undefined
       ? createRemoteKeySet(options.jwksUrl ?? `${baseUrl}/.well-known/jwks.json`, transport, now)
       : createFixedKeySet(options.verificationKeys);
-  const trust = { keys, signatures: options.answerSignatures ?? 'required', now } as const;
+  const trust = { keys, signatures: options.answerSignatures ?? 'required', decryptionKeys, now } as const;
 
   /** Sends a message; once more with a new token where the token is what was refused, before the message was read. */
   async function post(url: string, text: string): Promise<HttpAnswer> {
@@ -127,15 +134,22 @@ export function createDciClient(options: DciClientOptions): DciClient {
     return transport.send(url, { method: 'POST', headers, body });
   }
 
+  async function write(parts: SearchMessageParts): Promise<SearchMessage> {
+    const { encrypt = false } = options;
+    if (encrypt === false) return writeSearchMessage(parts);
+    return await writeEncryptedSearchMessage(parts, encrypt === true ? await chooseEncryptionKey(keys) : encrypt);
+  }
+
   return {
     async search(criteria, { registry, transactionId, locale } = {}) {
-      const asked = writeSearchMessage({
+      const asked = await write({
         senderId,
         receiverId,
         criteria: 'query_type' in criteria ? [criteria] : criteria,
         transactionId,
         locale,
         signingKey,
+        dialect,
         now: now(),
       });
       const path = registry === undefined ? '' : `/${encodeURIComponent(registry)}`;
@@ -144,8 +158,14 @@ export function createDciClient(options: DciClientOptions): DciClient {
       return readSearchAnswer(answer.body, answer.status, asked, trust);
     },
     getToken: () => tokens.getToken(),
-    getKeys: () => keys.load(),
+    getKeys: async () => (await keys.load()).verification,
   };
+}
+
+async function chooseEncryptionKey(keys: KeySet): Promise<EncryptionKey> {
+  const key = (await keys.load()).encryption[0] ?? (await keys.refresh()).encryption[0];
+  if (key === undefined) throw new DciAnswerError('the server publishes no key to encrypt to');
+  return key;
 }
 
 function readBaseUrl(text: string): string {

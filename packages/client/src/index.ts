@@ -2,4 +2,4 @@ export type { Credentials } from './access-token.ts';
 export { createDciClient, type DciClient, type DciClientOptions, type SearchOptions } from './client.ts';
 export { DciAnswerError, DciConnectionError, DciRefusal } from './errors.ts';
 export type { SearchAnswer } from './search-answer.ts';
-export { type SearchMessage, type SearchMessageParts, writeSearchMessage } from './search-message.ts';
+export { type SearchMessage, type SearchMessageParts, writeEncryptedSearchMessage, writeSearchMessage } from './search-message.ts';

@@ -2,7 +2,9 @@ import {
   type CallbackEnvelope,
   type CallbackHeader,
   DciError,
+  type DecryptionKey,
   type JsonText,
+  openMessage,
   parseCallbackEnvelope,
   parseSearchResponse,
   readJson,
@@ -30,6 +32,8 @@ export interface Trust {
   readonly keys: KeySet;
   /** `required`: an answer without a good signature is not used. `unverified`: signatures are not looked at. */
   readonly signatures: 'required' | 'unverified';
+  /** Own keys, that answers may be encrypted to. */
+  readonly decryptionKeys: readonly DecryptionKey[];
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
@@ -46,7 +50,8 @@ export async function readSearchAnswer(body: Uint8Array, status: number, asked: 
   const { header } = envelope;
   assertOurs(header, asked);
   if (envelope.message === undefined) throw headerRefusal(header, status);
-  const response = understand(() => parseSearchResponse(envelope.message));
+  const { message } = await openAnswer(envelope, asked, trust);
+  const response = understand(() => parseSearchResponse(message));
   const items = orderItems(response, asked);
   if (header.status === 'rjct') throw itemsRefusal(header, items, status);
   return { header, transactionId: response.transaction_id, correlationId: response.correlation_id, items, signedBy };
@@ -68,14 +73,14 @@ async function verifyAnswer(received: JsonText, envelope: CallbackEnvelope, trus
   let unknown = false;
   try {
     return verifyBy(received, envelope, trust, (kid) => {
-      const key = held.get(kid);
+      const key = held.verification.get(kid);
       unknown = key === undefined;
       return key;
     });
   } catch (error) {
     if (!unknown) throw error;
     const fresh = await trust.keys.refresh();
-    return verifyBy(received, envelope, trust, (kid) => fresh.get(kid));
+    return verifyBy(received, envelope, trust, (kid) => fresh.verification.get(kid));
   }
 }
 
@@ -98,6 +103,18 @@ function verifyBy(
     return signedBy?.kid;
   } catch (error) {
     if (error instanceof DciError) throw new DciAnswerError(`the answer is not to be trusted: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+async function openAnswer(envelope: CallbackEnvelope, asked: SearchMessage, { decryptionKeys }: Trust): Promise<CallbackEnvelope> {
+  if (asked.header.is_msg_encrypted === true && envelope.header.is_msg_encrypted !== true)
+    throw new DciAnswerError('the answer to an encrypted message came in clear');
+  const findKey = (kid: string): DecryptionKey | undefined => decryptionKeys.find((key) => key.kid === kid);
+  try {
+    return await openMessage(envelope, { findKey, maxBytes: Number.POSITIVE_INFINITY }, { maxDepth: MAX_DEPTH });
+  } catch (error) {
+    if (error instanceof DciError) throw new DciAnswerError(`the answer cannot be opened: ${error.message}`, { cause: error });
     throw error;
   }
 }

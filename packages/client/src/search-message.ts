@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import {
   canonicalJson,
+  type EncryptionKey,
+  encryptText,
   PROTOCOL_VERSION,
   type RequestHeader,
   type SearchCriteria,
   type SearchRequest,
+  type SignatureDialect,
   type SigningKey,
   signContent,
   signedContent,
@@ -26,6 +29,8 @@ export interface SearchMessageParts {
   readonly locale?: string | undefined;
   /** Absent: the message goes unsigned. */
   readonly signingKey?: SigningKey | undefined;
+  /** In which the signature is written; default `dci`. */
+  readonly dialect?: SignatureDialect | undefined;
   /** Epoch milliseconds. */
   readonly now: number;
 }
@@ -33,8 +38,8 @@ export interface SearchMessageParts {
 const SIGNATURE_LIFETIME_SECONDS = 300;
 
 /**
- * Writes one search with an item for each of the criteria, `reference_id` `1`, `2`, …, in RFC 8785 form, and signs it in
- * the dialect `dci`. Every call makes a new message, with a `message_id` of its own.
+ * Writes one search with an item for each of the criteria, `reference_id` `1`, `2`, …, in RFC 8785 form, and signs it.
+ * Every call makes a new message, with a `message_id` of its own.
  *
  * @throws TypeError when the criteria are not JSON.
  *
@@ -47,35 +52,54 @@ const SIGNATURE_LIFETIME_SECONDS = 300;
  * });
  */
 export function writeSearchMessage(parts: SearchMessageParts): SearchMessage {
-  const timestamp = new Date(parts.now).toISOString();
-  const header: RequestHeader = {
+  const header = composeHeader(parts, false);
+  const message = composeMessage(parts);
+  return { header, message, text: writeText(canonicalJson(header), canonicalJson(message), parts) };
+}
+
+/**
+ * As {@link writeSearchMessage}, with the message encrypted to a key of its receiver; the signature covers the encrypted form.
+ *
+ * @example
+ * const { text } = await writeEncryptedSearchMessage({ senderId: 'spmis.example.org', criteria, now: Date.now() }, serversKey);
+ */
+export async function writeEncryptedSearchMessage(parts: SearchMessageParts, key: EncryptionKey): Promise<SearchMessage> {
+  const header = composeHeader(parts, true);
+  const message = composeMessage(parts);
+  const encrypted = await encryptText(canonicalJson(message), key);
+  return { header, message, text: writeText(canonicalJson(header), canonicalJson(encrypted), parts) };
+}
+
+function composeHeader({ senderId, receiverId, criteria, now }: SearchMessageParts, encrypted: boolean): RequestHeader {
+  return {
     version: PROTOCOL_VERSION,
     message_id: randomUUID(),
-    message_ts: timestamp,
+    message_ts: new Date(now).toISOString(),
     action: 'search',
-    sender_id: parts.senderId,
-    ...(parts.receiverId === undefined ? {} : { receiver_id: parts.receiverId }),
-    total_count: parts.criteria.length,
-    is_msg_encrypted: false,
+    sender_id: senderId,
+    ...(receiverId === undefined ? {} : { receiver_id: receiverId }),
+    total_count: criteria.length,
+    is_msg_encrypted: encrypted,
   };
-  const message: SearchRequest = {
-    transaction_id: parts.transactionId ?? randomUUID(),
-    search_request: parts.criteria.map((criteria, index) => ({
+}
+
+function composeMessage({ criteria: asked, transactionId, locale, now }: SearchMessageParts): SearchRequest {
+  const timestamp = new Date(now).toISOString();
+  return {
+    transaction_id: transactionId ?? randomUUID(),
+    search_request: asked.map((criteria, index) => ({
       reference_id: String(index + 1),
       timestamp,
       search_criteria: criteria,
-      ...(parts.locale === undefined ? {} : { locale: parts.locale }),
+      ...(locale === undefined ? {} : { locale }),
     })),
   };
-  return { header, message, text: writeText(header, message, parts) };
 }
 
-function writeText(header: RequestHeader, message: SearchRequest, { signingKey, senderId, now }: SearchMessageParts): string {
-  const headerText = canonicalJson(header);
-  const messageText = canonicalJson(message);
+function writeText(headerText: string, messageText: string, { signingKey, senderId, dialect, now }: SearchMessageParts): string {
   const content = signedContent(headerText, messageText);
   if (signingKey === undefined) return content;
   const created = Math.floor(now / 1000);
-  const signature = signContent(content, signingKey, { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS });
-  return writeSignedEnvelope({ headerText, messageText, signature });
+  const terms = { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS, ...(dialect === undefined ? {} : { dialect }) };
+  return writeSignedEnvelope({ headerText, messageText, signature: signContent(content, signingKey, terms) });
 }

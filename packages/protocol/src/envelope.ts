@@ -91,7 +91,8 @@ export const WrittenCallbackHeader = Type.Object({
 /**
  * A message whose payload is encrypted: flattened JWE with an unprotected header.
  *
- * Shapes: all but `header` base64url. Source: `EncryptedMessage` of the SPDCI OpenAPI 1.0.0; RFC 7516 section 7.2.2.
+ * Shapes: all but `header` base64url. Source: `EncryptedMessage` of the SPDCI OpenAPI 1.0.0; RFC 7516 section 7.2.2, of
+ * which `protected` and `aad` are read as well: a key agreed by ECDH-ES has its ephemeral half in `protected`.
  *
  * @example
  * const message: EncryptedMessage = {
@@ -106,6 +107,8 @@ export const EncryptedMessage = Type.Object({
   encrypted_key: Type.String(),
   tag: Type.String(),
   iv: Type.String(),
+  protected: Type.Optional(Type.String()),
+  aad: Type.Optional(Type.String()),
 });
 
 /**

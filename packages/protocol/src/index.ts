@@ -16,6 +16,7 @@ export * from './dci-error.ts';
 export * from './emit.ts';
 export * from './envelope.ts';
 export * from './formats.ts';
+export * from './encryption/encryption-keys.ts';
 export * from './json-text.ts';
 export * from './lenient.ts';
 export * from './query.ts';
@@ -25,6 +26,9 @@ export * from './signature/keys.ts';
 export * from './subscription.ts';
 export * from './verified-message.ts';
 export { compileParser, type Parser } from './message-parser.ts';
+export { type Decryption, decryptText, encryptText, invalidEncryption } from './encryption/jwe.ts';
+export { openMessage } from './encryption/open-message.ts';
+export { thumbprint } from './key-material.ts';
 export { DIGEST_FORMS, type DigestForm, writeInForm } from './signature/content-form.ts';
 export { findAlgorithm, type SignatureAlgorithm } from './signature/algorithms.ts';
 export {

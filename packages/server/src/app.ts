@@ -94,7 +94,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const searching = {
-      reception: { ...config, now, digestForms: new Map(), log },
+      reception: {
+        ...config,
+        now,
+        digestForms: new Map(),
+        decryption: { findKey: ownKeys.findDecryptionKey, maxBytes: config.maxBodyBytes },
+        log,
+      },
       search: createSearch({ ...config, profiles, reader, cursorKey, now }),
       audit,
       answers,

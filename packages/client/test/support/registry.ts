@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  canonicalJson,
+  type DecryptionKey,
+  type EncryptionKey,
+  encryptText,
   type Envelope,
   generateSigningKey,
+  openMessage,
   parseEnvelope,
   parseSearchRequest,
+  publicEncryptionJwk,
   publicJwk,
   readJson,
   type SearchRequest,
+  type SignatureDialect,
   type SigningKey,
   signContent,
   signedContent,
@@ -34,7 +41,9 @@ export interface Registry {
   tokenLifetime: number;
   /** Tokens that are taken; undefined: all that were issued. */
   validTokens: Set<string> | undefined;
-  answer: (asked: Asked) => Answer;
+  /** What messages are encrypted to. */
+  decryptionKey: DecryptionKey | undefined;
+  answer: (asked: Asked) => Answer | Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -73,16 +82,18 @@ export async function startRegistry(): Promise<Registry> {
       body: Buffer.concat(chunks).toString(),
     };
     registry.requests.push(received);
-    const { status = 200, headers = {}, body } = respond(received);
+    const { status = 200, headers = {}, body } = await respond(received);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
   });
 
-  function respond(received: Received): Answer {
+  function respond(received: Received): Answer | Promise<Answer> {
     switch (received.path) {
       case '/base/oauth2/client/token':
         return issueToken(received);
       case '/base/.well-known/jwks.json':
-        return { body: JSON.stringify({ keys: [...registry.publishedKeys.map(publicJwk), { kty: 'oct', k: 'AAAA' }] }) };
+        return {
+          body: JSON.stringify({ keys: [...registry.publishedKeys.map(publicJwk), ...encryptionJwks(), { kty: 'oct', k: 'AAAA' }] }),
+        };
       default:
         return answerSearch(received);
     }
@@ -97,10 +108,15 @@ export async function startRegistry(): Promise<Registry> {
     return { body: JSON.stringify({ access_token: issued.at(-1), token_type: 'Bearer', expires_in: registry.tokenLifetime }) };
   }
 
-  function answerSearch({ headers, body }: Received): Answer {
+  const encryptionJwks = () => (registry.decryptionKey === undefined ? [] : [publicEncryptionJwk(registry.decryptionKey)]);
+
+  async function answerSearch({ headers, body }: Received): Promise<Answer> {
     const token = String(headers.authorization).slice('Bearer '.length);
     if (!(registry.validTokens ?? new Set(issued)).has(token)) return refuse(401, 'err.request.unauthorized', 'the token has expired');
-    const envelope = parseEnvelope(readJson(body).value);
+    const envelope = await openMessage(parseEnvelope(readJson(body).value), {
+      findKey: () => registry.decryptionKey,
+      maxBytes: 1_000_000,
+    });
     return registry.answer({ envelope, request: parseSearchRequest(envelope.message), token });
   }
 
@@ -112,6 +128,7 @@ export async function startRegistry(): Promise<Registry> {
     publishedKeys: [signingKey],
     tokenLifetime: 3600,
     validTokens: undefined,
+    decryptionKey: undefined,
     answer: (asked) => ({ body: writeAnswer(registry, asked) }),
     close: () =>
       new Promise((resolve) => {
@@ -122,19 +139,38 @@ export async function startRegistry(): Promise<Registry> {
   return registry;
 }
 
+interface AnswerChange {
+  readonly header?: Partial<WrittenCallbackHeader>;
+  readonly response?: Partial<WrittenSearchResponse>;
+  readonly withoutMessage?: boolean;
+  readonly dialect?: SignatureDialect;
+}
+
 /** A right answer, changed as told before it is signed. */
-export function writeAnswer(
+export function writeAnswer(registry: Registry, asked: Asked, change: AnswerChange = {}): string {
+  const messageText = change.withoutMessage ? undefined : writeSearchResponse({ ...answerMessage(asked), ...change.response });
+  return signAnswer(registry, asked, messageText, change);
+}
+
+/** The same, its message encrypted. */
+export async function writeEncryptedAnswer(
   registry: Registry,
   asked: Asked,
-  change: { header?: Partial<WrittenCallbackHeader>; response?: Partial<WrittenSearchResponse>; withoutMessage?: boolean } = {},
-): string {
+  key: EncryptionKey,
+  change: AnswerChange = {},
+): Promise<string> {
+  const encrypted = canonicalJson(await encryptText(writeSearchResponse({ ...answerMessage(asked), ...change.response }), key));
+  return signAnswer(registry, asked, encrypted, { ...change, header: { is_msg_encrypted: true, ...change.header } });
+}
+
+function signAnswer(registry: Registry, asked: Asked, messageText: string | undefined, change: AnswerChange): string {
   const headerText = writeCallbackHeader({ ...answerHeader(asked), ...change.header });
-  const messageText = change.withoutMessage ? undefined : writeSearchResponse({ ...answerMessage(asked), ...change.response });
   const created = Math.floor(Date.now() / 1000);
   const signature = signContent(signedContent(headerText, messageText), registry.signingKey, {
     senderId: change.header?.sender_id ?? REGISTRY_ID,
     created,
     expires: created + 60,
+    dialect: change.dialect ?? 'dci',
   });
   return writeSignedEnvelope({ headerText, messageText, signature });
 }

@@ -1,7 +1,8 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { thumbprint } from '../key-material.ts';
 import { findAlgorithm, type SignatureAlgorithm, signBytes, verifyBytes } from './algorithms.ts';
-import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk, thumbprint } from './keys.ts';
+import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk } from './keys.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });

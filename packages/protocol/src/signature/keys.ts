@@ -1,12 +1,5 @@
-import {
-  type AsymmetricKeyDetails,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { assertStrongRsa, exportPublicJwk, readKey, refusePrivate, requiredMembers, thumbprint } from '../key-material.ts';
 import { findAlgorithm, type SignatureAlgorithm } from './algorithms.ts';
 
 /**
@@ -99,54 +92,6 @@ export function publicJwk({ kid, algorithm, key }: SigningKey | VerificationKey)
   return { ...requiredMembers(exportPublicJwk(key)), kid, use: 'sig', alg: algorithm };
 }
 
-/**
- * The thumbprint of a public key: base64url SHA-256 of its required members (RFC 7638).
- *
- * @throws Error when the kind of key is unknown or a required member is missing.
- *
- * @example
- * thumbprint({ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' });
- * // 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
- */
-export function thumbprint(jwk: JsonWebKey): string {
-  return createHash('sha256')
-    .update(JSON.stringify(requiredMembers(jwk)))
-    .digest('base64url');
-}
-
-/** In alphabetical order, as a thumbprint needs them. */
-const REQUIRED_MEMBERS: ReadonlyMap<string, readonly ('crv' | 'e' | 'kty' | 'n' | 'x' | 'y')[]> = new Map([
-  ['EC', ['crv', 'kty', 'x', 'y']],
-  ['OKP', ['crv', 'kty', 'x']],
-  ['RSA', ['e', 'kty', 'n']],
-]);
-
-function requiredMembers(jwk: JsonWebKey): Pick<PublicJwk, 'kty'> {
-  const names = REQUIRED_MEMBERS.get(jwk.kty ?? '');
-  if (names === undefined) throw new Error('The JWK is of no kind ("kty") that signs messages: EC, OKP or RSA');
-  const missing = names.find((name) => typeof jwk[name] !== 'string');
-  if (missing !== undefined) throw new Error(`The JWK lacks the member "${missing}"`);
-  return Object.fromEntries(names.map((name) => [name, jwk[name]])) as Pick<PublicJwk, 'kty'>;
-}
-
-function exportPublicJwk(key: KeyObject): JsonWebKey {
-  return (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
-}
-
-function refusePrivate(jwkOrPem: JsonWebKey | string): void {
-  const isPrivate = typeof jwkOrPem === 'string' ? jwkOrPem.includes('PRIVATE KEY') : jwkOrPem.d !== undefined || jwkOrPem.k !== undefined;
-  if (isPrivate)
-    throw new Error('This is a private or secret key; a partner registers a public one. Treat the private key as disclosed and replace it');
-}
-
-function readKey(jwkOrPem: JsonWebKey | string, create: (input: string | { key: JsonWebKey; format: 'jwk' }) => KeyObject): KeyObject {
-  try {
-    return create(typeof jwkOrPem === 'string' ? jwkOrPem : { key: jwkOrPem, format: 'jwk' });
-  } catch (cause) {
-    throw new Error(`The ${typeof jwkOrPem === 'string' ? 'PEM' : 'JWK'} cannot be read as a key`, { cause });
-  }
-}
-
 function describeKey(jwkOrPem: JsonWebKey | string, key: KeyObject, options: KeyOptions): VerificationKey {
   const jwk: JsonWebKey = typeof jwkOrPem === 'string' ? {} : jwkOrPem;
   assertMeantToSign(jwk);
@@ -194,16 +139,4 @@ function possibleAlgorithms(key: KeyObject): readonly SignatureAlgorithm[] {
     default:
       throw new Error('The key is of no kind that signs messages: Ed25519, EC P-256 or RSA');
   }
-}
-
-const SHORTEST_RSA_MODULUS = 2048;
-// Longer keys, or far larger exponents, only make each verification slow.
-const LONGEST_RSA_MODULUS = 8192;
-const LARGEST_RSA_EXPONENT = 0xffff_ffffn;
-
-function assertStrongRsa({ modulusLength = 0, publicExponent = 0n }: AsymmetricKeyDetails = {}): void {
-  if (modulusLength < SHORTEST_RSA_MODULUS) throw new Error(`The RSA key is shorter than ${SHORTEST_RSA_MODULUS} bits`);
-  if (modulusLength > LONGEST_RSA_MODULUS) throw new Error(`The RSA key is longer than ${LONGEST_RSA_MODULUS} bits`);
-  if (publicExponent < 3n || publicExponent > LARGEST_RSA_EXPONENT)
-    throw new Error('The public exponent of the RSA key is too small or too large');
 }

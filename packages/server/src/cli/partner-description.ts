@@ -1,6 +1,6 @@
 import { findFieldRule } from '../disclosure/field-rules.ts';
 import type { Credential } from '../store/credentials.ts';
-import type { PartnerKey } from '../store/partner-keys.ts';
+import type { KeyUse, PartnerKey } from '../store/partner-keys.ts';
 import type { StoredPartner } from '../store/partners.ts';
 
 /** A partner as people and programs are told of it; never its secret. */
@@ -19,6 +19,7 @@ export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Rec
     scopes: [...partner.scopes],
     signature: partner.signaturePolicy,
     dialect: partner.dialect,
+    encryption: partner.encryptionPolicy,
     subscriptions: partner.subscriptions,
     lenient: partner.lenient,
     default_entity: partner.defaultEntity ?? null,
@@ -30,7 +31,7 @@ export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Rec
     notify_uri: partner.notifyUri ?? null,
     callback_auth: partner.sealedCallbackAuth !== undefined,
     client_ids: credentials.map(({ clientId }) => clientId),
-    keys: keys.map(({ kid, algorithm, createdAt }) => ({ kid, algorithm, created_at: createdAt })),
+    keys: keys.map(({ kid, use, algorithm, createdAt }) => ({ kid, use, algorithm, created_at: createdAt })),
     created_at: partner.createdAt,
     updated_at: partner.updatedAt,
   };
@@ -43,7 +44,8 @@ export function describePartner({ partner, keys, credentials }: PartnerAndKeys):
     `  was registered ${day(partner.createdAt)}, last changed ${day(partner.updatedAt)}`,
     `  may ask for ${list(partner.scopes)} in the registries ${list(partner.registries)}`,
     `  sees ${describeSight(partner)}`,
-    `  signs its messages ${partner.signaturePolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys)}`,
+    `  signs its messages ${partner.signaturePolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'sig')}`,
+    `  encrypts its messages ${partner.encryptionPolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'enc')}`,
     ...(partner.subscriptions === 'approval' ? ['  is told of events once an operator has approved its subscription'] : []),
     `  is answered in ${partner.dialect === 'as-asked' ? 'the dialect in which it signs' : `the dialect ${partner.dialect}`}`,
     `  is read ${partner.lenient ? 'leniently' : 'strictly'}`,
@@ -65,6 +67,8 @@ export function findGaps(partner: StoredPartner): string[] {
   if (partner.keys.size === 0 && partner.signaturePolicy === 'required')
     gaps.push(`every message of ${partner.senderId} is refused until it has a key (--jwks, or --public-key with --key-id)`);
   if (partner.signaturePolicy === 'optional') gaps.push(`messages of ${partner.senderId} without a signature are taken`);
+  if (partner.encryptionKeys.size === 0 && partner.encryptionPolicy === 'required')
+    gaps.push(`every message of ${partner.senderId} is refused until it has a key to encrypt to (--encryption-key, or --jwks)`);
   if (partner.registries.size === 0 || partner.scopes.size === 0)
     gaps.push(`nothing is open to ${partner.senderId}: it has no registry or no scope`);
   return gaps;
@@ -78,9 +82,10 @@ function describeSight({ legalBasis, fieldRule, purposes }: StoredPartner): stri
   return `${fields} (rule ${rule.name}), on the legal basis "${legalBasis}", for ${purposes.length === 0 ? 'no stated purpose' : list(purposes)}`;
 }
 
-function describeKeys(keys: readonly PartnerKey[]): string {
-  if (keys.length === 0) return 'it has no key';
-  return `its keys: ${keys.map(({ kid, algorithm, createdAt }) => `${kid} (${algorithm}, since ${day(createdAt)})`).join(', ')}`;
+function describeKeys(keys: readonly PartnerKey[], use: KeyUse): string {
+  const [what, chosen] = [use === 'sig' ? 'it signs with' : 'it is encrypted to', keys.filter((key) => key.use === use)];
+  if (chosen.length === 0) return `there is no key that ${what}`;
+  return `${what} ${chosen.map(({ kid, algorithm, createdAt }) => `${kid} (${algorithm}, since ${day(createdAt)})`).join(', ')}`;
 }
 
 function describeCallbacks({ callbackPrefixes, notifyUri, sealedCallbackAuth }: StoredPartner): string {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { VerificationKey } from '@dci/protocol';
+import type { EncryptionKey, VerificationKey } from '@dci/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseCallbackAuth } from '../services/callback-terms.ts';
-import { parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
+import { parseEncryptionKey, parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
 import type { TermChanges } from '../services/partner-terms.ts';
 import { sealCallbackAuth } from '../services/receiver-credentials.ts';
 import type { Sealer } from '../services/sealer.ts';
@@ -16,6 +16,7 @@ export interface PartnerOptions {
   readonly scopes?: readonly string[];
   readonly signature?: string;
   readonly dialect?: string;
+  readonly encryption?: string;
   readonly subscriptions?: string;
   readonly lenient?: boolean;
   readonly defaultEntity?: string;
@@ -29,6 +30,7 @@ export interface PartnerOptions {
   readonly jwks?: string;
   readonly publicKey?: string;
   readonly keyId?: string;
+  readonly encryptionKey?: string;
   readonly json?: boolean;
 }
 
@@ -40,11 +42,13 @@ export function addPartnerOptions(command: Command): Command {
     .option('--signature <policy>', 'required, or optional: messages without a signature are taken')
     .option('--subscriptions <policy>', 'whether they are in force at once (automatic) or once approved (approval)')
     .option('--dialect <dialect>', 'how answers to it are signed: as-asked (as it signs itself), dci, jws or jws-detached')
+    .option('--encryption <policy>', 'optional, or required: messages that are not encrypted are refused')
     .option('--lenient', 'read its messages leniently')
     .option('--no-lenient', 'read its messages strictly')
-    .option('--jwks <file>', 'its public keys, a JWKS file; these and no others')
+    .option('--jwks <file>', 'its public keys, a JWKS file, for signatures and encryption; these and no others')
     .option('--public-key <file>', 'one public key more, PEM or JWK')
     .option('--key-id <id>', 'id of the --public-key')
+    .option('--encryption-key <file>', 'one public key more that it is encrypted to, PEM or JWK; a PEM is known by its thumbprint')
     .option('--default-entity <entity>', 'how records are written when a search does not say')
     .option('--legal-basis <text>', 'why it may see personal data; without one it sees nothing')
     .option('--purpose <text>', 'what for; may be repeated', collect)
@@ -69,27 +73,15 @@ export function addPartnerOptions(command: Command): Command {
 
 /** `openSealer` is asked only where there is a secret to keep. */
 export function readTerms(options: PartnerOptions, openSealer: () => Sealer): TermChanges {
-  const {
-    name,
-    registries,
-    scopes,
-    signature,
-    dialect,
-    subscriptions,
-    lenient,
-    defaultEntity,
-    legalBasis,
-    purpose: purposes,
-    fields,
-    limits,
-  } = options;
-  const { allowCallback: callbackPrefixes, notifyUri } = options;
+  const { name, registries, scopes, signature, dialect, encryption, subscriptions, lenient, defaultEntity } = options;
+  const { legalBasis, purpose: purposes, fields, limits, allowCallback: callbackPrefixes, notifyUri } = options;
   const said = {
     name,
     registries,
     scopes,
     signature,
     dialect,
+    encryption,
     subscriptions,
     lenient,
     defaultEntity,
@@ -113,11 +105,15 @@ function readCallbackAuth({ callbackAuth }: PartnerOptions, openSealer: () => Se
 }
 
 /** Undefined where no key was given. */
-export function readKeys({ jwks, publicKey, keyId }: PartnerOptions): VerificationKey[] | undefined {
+export function readKeys({ jwks, publicKey, keyId, encryptionKey }: PartnerOptions): (VerificationKey | EncryptionKey)[] | undefined {
   if (jwks !== undefined && publicKey !== undefined) throw new UsageError('give --jwks or --public-key, not both');
   if (publicKey === undefined && keyId !== undefined) throw new UsageError('--key-id names the key of --public-key, which is missing');
-  if (jwks !== undefined) return parseJwks(readKeyFile('--jwks', jwks));
-  return publicKey === undefined ? undefined : [parsePublicKey(readKeyFile('--public-key', publicKey), keyId)];
+  if (jwks === undefined && publicKey === undefined && encryptionKey === undefined) return undefined;
+  return [
+    ...(jwks === undefined ? [] : parseJwks(readKeyFile('--jwks', jwks))),
+    ...(publicKey === undefined ? [] : [parsePublicKey(readKeyFile('--public-key', publicKey), keyId)]),
+    ...(encryptionKey === undefined ? [] : [parseEncryptionKey(readKeyFile('--encryption-key', encryptionKey))]),
+  ];
 }
 
 function readKeyFile(option: string, path: string): string {

@@ -1,7 +1,15 @@
 import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Credentials, createDciClient, DciRefusal } from '@dci/client';
-import { importPrivateKey, type SearchCriteria, type SigningKey } from '@dci/protocol';
+import {
+  type DecryptionKey,
+  importDecryptionKey,
+  importPrivateKey,
+  type SearchCriteria,
+  SIGNATURE_DIALECTS,
+  type SignatureDialect,
+  type SigningKey,
+} from '@dci/protocol';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addExamples, CommandFailed, EXIT, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { tabulateRecords, toPrintable } from './tabulate-records.ts';
@@ -20,6 +28,10 @@ interface SearchOptions {
   readonly clientSecretFile?: string;
   readonly key?: string;
   readonly keyId?: string;
+  readonly dialect?: SignatureDialect;
+  readonly encrypt?: boolean;
+  readonly decryptionKey?: string;
+  readonly decryptionKeyId?: string;
   readonly jwks?: string;
   readonly insecureNoVerify?: boolean;
   readonly registry?: string;
@@ -55,6 +67,10 @@ export function registerSearch(program: Command): void {
     .addOption(new Option('--client-secret-file <file>', 'file that holds it').env('DCI_CLIENT_SECRET_FILE').conflicts('clientSecret'))
     .option('--key <file>', 'private key (PEM or JWK) that signs the message; without one it goes unsigned')
     .option('--key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
+    .addOption(new Option('--dialect <dialect>', 'how the signature is written; default: dci').choices(SIGNATURE_DIALECTS))
+    .option('--encrypt', 'encrypt the message, to the first key for that among the keys of the server')
+    .option('--decryption-key <file>', 'private key (PEM or JWK) that answers are encrypted to')
+    .option('--decryption-key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
     .option('--jwks <url>', "the server's keys; default: .well-known/jwks.json below --server")
     .addOption(new Option('--insecure-no-verify', 'use the answer whatever its signature').conflicts('jwks'))
     .option('--registry <name>', 'registry in the path, e.g. social; default: as the server decides')
@@ -81,6 +97,9 @@ async function runSearch(options: SearchOptions): Promise<void> {
     receiverId: options.receiverId,
     credentials: readCredentials(options),
     signingKey: readSigningKey(options),
+    dialect: options.dialect,
+    encrypt: options.encrypt ?? false,
+    decryptionKeys: readDecryptionKeys(options),
     jwksUrl: options.jwks,
     answerSignatures: options.insecureNoVerify ? 'unverified' : 'required',
   });
@@ -116,18 +135,27 @@ function readSecretFile(file: string | undefined): string | undefined {
 }
 
 function readSigningKey({ key: file, keyId }: SearchOptions): SigningKey | undefined {
-  if (file === undefined) {
-    if (keyId !== undefined) throw new UsageError('--key-id names a key that --key must give');
-    return undefined;
-  }
+  if (file === undefined && keyId !== undefined) throw new UsageError('--key-id names a key that --key must give');
+  return file === undefined ? undefined : readPrivateKey('--key', file, keyId, importPrivateKey);
+}
+
+function readDecryptionKeys({ encrypt = false, decryptionKey: file, decryptionKeyId: keyId }: SearchOptions): DecryptionKey[] {
+  if (file === undefined && keyId !== undefined) throw new UsageError('--decryption-key-id names a key that --decryption-key must give');
+  if (file === undefined && encrypt) throw new UsageError('--encrypt needs --decryption-key: the answer comes encrypted as well');
+  return file === undefined ? [] : [readPrivateKey('--decryption-key', file, keyId, importDecryptionKey)];
+}
+
+function readPrivateKey<K>(
+  option: string,
+  file: string,
+  kid: string | undefined,
+  load: (key: JsonWebKey | string, options: { kid?: string }) => K,
+): K {
   const text = readText(file);
   try {
-    return importPrivateKey(
-      text.trimStart().startsWith('{') ? (JSON.parse(text) as JsonWebKey) : text,
-      keyId === undefined ? {} : { kid: keyId },
-    );
+    return load(text.trimStart().startsWith('{') ? (JSON.parse(text) as JsonWebKey) : text, kid === undefined ? {} : { kid });
   } catch (error) {
-    throw new UsageError(`--key ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${option} ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

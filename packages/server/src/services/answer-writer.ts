@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import {
+  canonicalJson,
+  encryptText,
   type HeaderReasonCode,
+  invalidEncryption,
   type RequestStatus,
   type SigningKey,
   signContentInBackground,
@@ -15,12 +18,12 @@ import { PLAIN_TERMS, type ReplyTerms } from './reply-terms.ts';
 
 /** To whom an answer goes, and in what form. */
 export interface Addressee {
-  readonly partner: Pick<Partner, 'senderId'>;
+  readonly partner: Pick<Partner, 'senderId' | 'encryptionKeys'>;
   readonly terms: ReplyTerms;
 }
 
 /** Whoever asked has not been recognised. */
-export const STRANGER: Addressee = { partner: { senderId: 'unknown' }, terms: PLAIN_TERMS };
+export const STRANGER: Addressee = { partner: { senderId: 'unknown', encryptionKeys: new Map() }, terms: PLAIN_TERMS };
 
 /** What differs from answer to answer in its header. */
 export interface AnswerHeader {
@@ -35,7 +38,10 @@ export interface AnswerHeader {
 
 /** Writes what this server sends: every envelope is signed by the active key, or it is not written. */
 export interface AnswerWriter {
-  /** `messageText`: canonical JSON; absent where the header says it all. */
+  /**
+   * `messageText`: canonical JSON; absent where the header says it all.
+   * Throws a `DciError` `err.encryption.invalid` where it is to be encrypted and the partner has no key for that.
+   */
   write(to: Addressee, header: AnswerHeader, messageText?: string): Promise<string>;
   /** A signed header with a refusal beside it, the form of refusals on the sync paths. */
   writeRefusal(
@@ -56,7 +62,7 @@ export interface AnswerWriterParts {
 export const SIGNATURE_LIFETIME_SECONDS = 600;
 
 export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterParts): AnswerWriter {
-  function headerText({ partner }: Addressee, header: AnswerHeader): string {
+  function headerText({ partner }: Addressee, header: AnswerHeader, isEncrypted: boolean): string {
     const wire: WrittenCallbackHeader = {
       message_id: randomUUID(),
       message_ts: new Date(now()).toISOString(),
@@ -68,6 +74,7 @@ export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterPar
       completed_count: header.completedCount,
       sender_id: senderId,
       receiver_id: partner.senderId,
+      is_msg_encrypted: isEncrypted,
       ...(header.meta === undefined ? {} : { meta: header.meta }),
     };
     return writeCallbackHeader(wire);
@@ -80,14 +87,23 @@ export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterPar
   }
 
   return {
-    async write(to, header, messageText) {
-      const text = headerText(to, header);
+    async write(to, header, plainText) {
+      const isEncrypted = to.terms.encrypt && plainText !== undefined;
+      const text = headerText(to, header, isEncrypted);
+      const messageText = isEncrypted ? await encryptFor(to, plainText) : plainText;
       return writeSignedEnvelope({ headerText: text, messageText, signature: await sign(to.terms, signedContent(text, messageText)) });
     },
     async writeRefusal(to, header, refusal) {
-      const text = headerText(to, header);
+      const text = headerText(to, header, false);
       const signature = JSON.stringify(await sign(to.terms, signedContent(text)));
       return `{"error":${JSON.stringify(refusal.error)},"errors":${JSON.stringify(refusal.errors)},"header":${text},"signature":${signature}}`;
     },
   };
+}
+
+/** The encrypted form of a message, in canonical JSON; the signature is made over it. */
+async function encryptFor({ partner }: Addressee, text: string): Promise<string> {
+  const key = [...partner.encryptionKeys.values()].at(-1);
+  if (key === undefined) throw invalidEncryption('there is no key registered for you to encrypt to');
+  return canonicalJson(await encryptText(text, key));
 }

@@ -1,14 +1,15 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { generateSigningKey, publicJwk, type PublicJwk, thumbprint } from '@dci/protocol';
+import {
+  generateSigningKey,
+  importDecryptionKey,
+  type PublicEncryptionJwk,
+  publicEncryptionJwk,
+  publicJwk,
+  type PublicJwk,
+} from '@dci/protocol';
 import type { KeyUse, NewKey, StoredKey } from '../store/own-keys.ts';
 import type { Sealer } from './sealer.ts';
-
-/** How others encrypt to a key of ours (RFC 7518, 4.3 and 4.6). */
-export type EncryptionAlgorithm = 'RSA-OAEP-256' | 'ECDH-ES+A256KW';
-
-/** The public half of an encryption key, as it is published in a JWKS. */
-export type PublicEncryptionJwk = Omit<PublicJwk, 'use' | 'alg'> & { readonly use: 'enc'; readonly alg: EncryptionAlgorithm };
 
 /** A kind of key that this server makes for itself. */
 export interface OwnKeyKind {
@@ -29,8 +30,8 @@ interface MadeKey {
  */
 export const OWN_KEY_KINDS: readonly OwnKeyKind[] = [
   { use: 'sig', algorithm: 'ES256', make: makeSigningKey },
-  { use: 'enc', algorithm: 'RSA-OAEP-256', make: async () => describeEncryptionKey(await makeRsa(), 'RSA-OAEP-256') },
-  { use: 'enc', algorithm: 'ECDH-ES+A256KW', make: async () => describeEncryptionKey(await makeCurve(), 'ECDH-ES+A256KW') },
+  { use: 'enc', algorithm: 'RSA-OAEP-256', make: async () => describeEncryptionKey(await makeRsa()) },
+  { use: 'enc', algorithm: 'ECDH-ES+A256KW', make: async () => describeEncryptionKey(await makeCurve()) },
 ];
 
 // What is encrypted today may be worth reading for longer than a signature is good for: 128 bits of strength, not 112.
@@ -51,10 +52,9 @@ async function makeSigningKey(): Promise<MadeKey> {
   return { kid: key.kid, privateKey: key.key, publicJwk: publicJwk(key) };
 }
 
-function describeEncryptionKey(privateKey: KeyObject, alg: EncryptionAlgorithm): MadeKey {
-  const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
-  const kid = thumbprint(jwk);
-  return { kid, privateKey, publicJwk: { kty: '', ...jwk, kid, use: 'enc', alg } };
+function describeEncryptionKey(privateKey: KeyObject): MadeKey {
+  const key = importDecryptionKey(privateKey.export({ format: 'jwk' }));
+  return { kid: key.kid, privateKey, publicJwk: publicEncryptionJwk(key) };
 }
 
 /** The key as it is kept: the private half sealed for this use of this key only. */

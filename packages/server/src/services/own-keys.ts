@@ -1,8 +1,11 @@
-import type { JsonWebKey, KeyObject } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
+  type DecryptionKey,
+  type EncryptionAlgorithm,
   importPrivateKey,
   importPublicKey,
+  type PublicEncryptionJwk,
   publicJwk,
   type PublicJwk,
   type SigningKey,
@@ -21,15 +24,7 @@ import {
   type StoredKey,
   withdrawOwnKey,
 } from '../store/own-keys.ts';
-import {
-  type EncryptionAlgorithm,
-  type OpenableKey,
-  openKey,
-  OWN_KEY_KINDS,
-  type OwnKeyKind,
-  type PublicEncryptionJwk,
-  sealKey,
-} from './own-key-kinds.ts';
+import { type OpenableKey, openKey, OWN_KEY_KINDS, type OwnKeyKind, sealKey } from './own-key-kinds.ts';
 import { type KeyLifeSettings, keyState, LEAD_SECONDS } from './own-key-life.ts';
 import type { Sealer } from './sealer.ts';
 
@@ -51,14 +46,6 @@ export interface OwnKeys {
   /** Reads the stored keys anew. */
   refresh(): Promise<void>;
   close(): void;
-}
-
-/** A private key of ours to which a message may be encrypted. */
-export interface DecryptionKey {
-  readonly kid: string;
-  /** As published; others of the same kind of key may be used with it. */
-  readonly algorithm: EncryptionAlgorithm;
-  readonly key: KeyObject;
 }
 
 export interface OwnKeySettings extends KeyLifeSettings {

@@ -2,6 +2,7 @@ import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
 import {
+  type EncryptionPolicy,
   PARTNER_DIALECTS,
   PARTNER_LIMITS,
   type PartnerDialect,
@@ -23,6 +24,7 @@ export interface TermChanges {
   readonly scopes?: readonly string[];
   readonly signature?: string;
   readonly dialect?: string;
+  readonly encryption?: string;
   readonly lenient?: boolean;
   readonly active?: boolean;
   readonly defaultEntity?: string;
@@ -55,6 +57,7 @@ export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
   scopes: new Set(),
   signaturePolicy: 'required',
   dialect: 'as-asked',
+  encryptionPolicy: 'optional',
   lenient: false,
   purposes: [],
   limits: {},
@@ -74,8 +77,9 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     active: changes.active ?? present.active,
     registries,
     scopes: changes.scopes === undefined ? present.scopes : readScopes(changes.scopes, note),
-    signaturePolicy: readPolicy(changes.signature, note) ?? present.signaturePolicy,
+    signaturePolicy: readPolicy('the signature', changes.signature, note) ?? present.signaturePolicy,
     dialect: readDialect(changes.dialect, note) ?? present.dialect,
+    encryptionPolicy: readPolicy('encryption', changes.encryption, note) ?? present.encryptionPolicy,
     lenient: changes.lenient ?? present.lenient,
     defaultEntity: changed(present.defaultEntity, readEntity(profiles, registries, changes.defaultEntity, note)),
     legalBasis: changed(present.legalBasis, readText('the legal basis', changes.legalBasis, note)),
@@ -126,9 +130,9 @@ function readScopes(names: readonly string[], note: Note): ReadonlySet<string> {
   return new Set(names);
 }
 
-function readPolicy(policy: string | undefined, note: Note): SignaturePolicy | undefined {
+function readPolicy(what: string, policy: string | undefined, note: Note): (SignaturePolicy & EncryptionPolicy) | undefined {
   if (policy === undefined || policy === 'required' || policy === 'optional') return policy;
-  note(`the signature is required or optional, not "${policy}"`);
+  note(`${what} is required or optional, not "${policy}"`);
   return undefined;
 }
 

@@ -1,11 +1,15 @@
 import {
   DciError,
+  type Decryption,
   type DigestForm,
   type Envelope,
+  invalidEncryption,
   type JsonText,
   type LenientReading,
   normaliseLeniently,
+  openMessage,
   parseEnvelope,
+  type ReadJsonOptions,
   readJson,
   timestampMillis,
   type VerifiedMessage,
@@ -33,6 +37,8 @@ export interface Reception {
   readonly now: () => number;
   /** How each partner's last good signature had been serialised; tried first the next time. */
   readonly digestForms: Map<string, DigestForm>;
+  /** Of messages that are encrypted to us. */
+  readonly decryption: Decryption;
   readonly log: { info(fields: object, text: string): void };
 }
 
@@ -45,7 +51,7 @@ const REPEATED_IN_LENIENT_MODE: ReadonlySet<string> = new Set(['condition']);
 export async function receiveMessage(reception: Reception, sender: Sender, bytes: Uint8Array): Promise<VerifiedMessage> {
   const { partner } = sender;
   const received = readReceived(partner, bytes);
-  const { value, changes } = partner.lenient ? normalise(reception, received) : { value: received.value, changes: [] };
+  const { value, changes } = readLeniently(reception, partner, received.value);
   const envelope = parseEnvelope(value);
   checkAddressees(reception, partner, envelope);
   const message = await verifyMessageInBackground({
@@ -57,22 +63,41 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
     preferredForm: reception.digestForms.get(partner.id),
   });
   // Not before: what anybody can send must not fill the log.
-  if (changes.length > 0) reception.log.info({ partner: partner.senderId, changes }, 'message normalised');
+  logChanges(reception, partner, changes);
   if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
-  if (message.header.is_msg_encrypted === true)
-    throw new DciError('err.encryption.invalid', 'encrypted messages are not served; send the message in clear over TLS', {
-      pointer: '/header/is_msg_encrypted',
-    });
-  return message;
+  return message.header.is_msg_encrypted === true ? await decrypt(reception, partner, message) : acceptPlain(partner, message);
 }
 
 /** The JSON of a message as it was sent. */
 export function readReceived(partner: Partner, bytes: Uint8Array): JsonText {
-  return readJson(bytes, partner.lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {});
+  return readJson(bytes, readOptions(partner));
 }
 
-function normalise(reception: Reception, received: JsonText): LenientReading {
-  return normaliseLeniently(received.value, { now: new Date(reception.now()).toISOString() });
+function readOptions({ lenient }: Partner): ReadJsonOptions {
+  return lenient ? { keepRepeated: REPEATED_IN_LENIENT_MODE } : {};
+}
+
+function readLeniently(reception: Reception, { lenient }: Partner, value: unknown): LenientReading {
+  return lenient ? normaliseLeniently(value, { now: new Date(reception.now()).toISOString() }) : { value, changes: [] };
+}
+
+function logChanges(reception: Reception, partner: Partner, changes: readonly string[]): void {
+  if (changes.length > 0) reception.log.info({ partner: partner.senderId, changes }, 'message normalised');
+}
+
+async function decrypt(reception: Reception, partner: Partner, message: VerifiedMessage): Promise<VerifiedMessage> {
+  // Before anything is worked on: its answer could not be sent.
+  if (partner.encryptionKeys.size === 0)
+    throw invalidEncryption('no key is registered to which the answer could be encrypted', '/header/is_msg_encrypted');
+  const opened = await openMessage(message, reception.decryption, readOptions(partner));
+  const { value, changes } = readLeniently(reception, partner, { message: opened.message });
+  logChanges(reception, partner, changes);
+  return { ...opened, message: (value as Pick<VerifiedMessage, 'message'>).message };
+}
+
+function acceptPlain({ encryptionPolicy }: Partner, message: VerifiedMessage): VerifiedMessage {
+  if (encryptionPolicy === 'required') throw invalidEncryption('messages of this sender must be encrypted', '/header/is_msg_encrypted');
+  return message;
 }
 
 function checkAddressees(reception: Reception, partner: Partner, { header }: Envelope): void {

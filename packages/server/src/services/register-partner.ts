@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { VerificationKey } from '@dci/protocol';
+import type { EncryptionKey, VerificationKey } from '@dci/protocol';
 import { v7 as uuidV7 } from 'uuid';
 import type { Profile } from '../profiles/profile.ts';
 import { insertCredential, loadCredentialsOf, replaceSecret } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
-import { putPartnerKey, revokePartnerKeys } from '../store/partner-keys.ts';
+import { putPartnerKey, revokePartnerKeys, useOf } from '../store/partner-keys.ts';
 import { findPartner, insertPartner, lockPartner, type StoredPartner, updatePartner } from '../store/partners.ts';
 import { hashSecret, makeSecret } from './client-secret.ts';
 import { changeTerms, NO_TERMS, RegistrationError, type TermChanges } from './partner-terms.ts';
@@ -23,7 +23,7 @@ export interface Registered {
 
 /** Changes of a partner's keys; `replaceAll` takes away every key that is not among `put`. */
 export interface KeyChanges {
-  readonly put?: readonly VerificationKey[];
+  readonly put?: readonly (VerificationKey | EncryptionKey)[];
   readonly replaceAll?: boolean;
   readonly revoke?: readonly string[];
 }
@@ -40,7 +40,7 @@ const SENDER_ID = /^[!#-&(-{}~]{1,99}$/;
 export async function registerPartner(
   db: Db,
   profiles: readonly Profile[],
-  registration: { readonly senderId: string; readonly terms: TermChanges; readonly keys: readonly VerificationKey[] },
+  registration: { readonly senderId: string; readonly terms: TermChanges; readonly keys: readonly (VerificationKey | EncryptionKey)[] },
 ): Promise<Registered> {
   const { senderId, keys } = registration;
   if (!SENDER_ID.test(senderId))
@@ -74,10 +74,11 @@ export async function changePartner(
 }
 
 async function changeKeys(db: Db, partner: StoredPartner, { put = [], replaceAll = false, revoke = [] }: KeyChanges): Promise<void> {
-  const unknown = revoke.find((kid) => !partner.keys.has(kid));
+  const present = [...partner.keys.values(), ...partner.encryptionKeys.values()].map((key) => ({ use: useOf(key), kid: key.kid }));
+  const unknown = revoke.find((kid) => !present.some((key) => key.kid === kid));
   if (unknown !== undefined) throw new PartnerStateError(`${partner.senderId} has no key "${unknown}"`);
-  const kept = new Set(put.map((key) => key.kid));
-  const gone = replaceAll ? [...partner.keys.keys()].filter((kid) => !kept.has(kid)) : revoke;
+  const isKept = ({ use, kid }: (typeof present)[number]): boolean => put.some((key) => key.kid === kid && useOf(key) === use);
+  const gone = present.filter((key) => (replaceAll ? !isKept(key) : revoke.includes(key.kid)));
   if (gone.length > 0) await revokePartnerKeys(db, partner.id, gone);
   for (const key of put) await putPartnerKey(db, partner.id, key);
 }

@@ -1,12 +1,23 @@
-import { importPublicKey, publicJwk, type VerificationKey } from '@dci/protocol';
+import {
+  type EncryptionKey,
+  importEncryptionKey,
+  importPublicKey,
+  isEncryptionKey,
+  publicEncryptionJwk,
+  publicJwk,
+  type VerificationKey,
+} from '@dci/protocol';
 import { type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { touchPartner } from './partner-revision.ts';
 import type { Tables } from './tables.ts';
 
-/** A public key with which a partner signs. */
+/** What a partner's public key is for: its signatures, or encrypting to it. */
+export type KeyUse = 'sig' | 'enc';
+
 export interface PartnerKey {
   readonly partnerId: string;
+  readonly use: KeyUse;
   readonly kid: string;
   readonly algorithm: string;
   readonly publicJwk: Selectable<Tables['partner_key']>['public_jwk'];
@@ -26,17 +37,21 @@ function selectKeys(db: Db) {
   return db
     .selectFrom('partner_key')
     .select(['partner_id as partnerId', 'kid', 'algorithm', 'public_jwk as publicJwk', 'created_at as createdAt'])
+    .select((column) => column.ref('use').$castTo<KeyUse>().as('use'))
     .where('revoked_at', 'is', null)
     .orderBy('created_at')
     .orderBy('kid');
 }
 
-/** Adds a key, or puts it in place of the one with the same id. */
-export async function putPartnerKey(db: Db, partnerId: string, key: VerificationKey): Promise<void> {
-  const stored = { algorithm: key.algorithm, public_jwk: JSON.stringify(publicJwk(key)) };
+/** Adds a key, or puts it in place of the one with the same use and id. */
+export async function putPartnerKey(db: Db, partnerId: string, key: VerificationKey | EncryptionKey): Promise<void> {
+  const stored = {
+    algorithm: key.algorithm,
+    public_jwk: JSON.stringify(isEncryptionKey(key) ? publicEncryptionJwk(key) : publicJwk(key)),
+  };
   await db
     .insertInto('partner_key')
-    .values({ partner_id: partnerId, kid: key.kid, ...stored })
+    .values({ partner_id: partnerId, use: useOf(key), kid: key.kid, ...stored })
     .onConflict((conflict) =>
       conflict.columns(['partner_id', 'use', 'kid']).doUpdateSet({ ...stored, created_at: sql<Date>`now()`, revoked_at: null }),
     )
@@ -44,23 +59,46 @@ export async function putPartnerKey(db: Db, partnerId: string, key: Verification
   await touchPartner(db, partnerId);
 }
 
-export async function revokePartnerKeys(db: Db, partnerId: string, kids: readonly string[]): Promise<void> {
+export function useOf(key: VerificationKey | EncryptionKey): KeyUse {
+  return isEncryptionKey(key) ? 'enc' : 'sig';
+}
+
+export async function revokePartnerKeys(
+  db: Db,
+  partnerId: string,
+  keys: readonly { readonly use: KeyUse; readonly kid: string }[],
+): Promise<void> {
   await db
     .updateTable('partner_key')
     .set({ revoked_at: sql<Date>`now()` })
     .where('partner_id', '=', partnerId)
-    .where('kid', 'in', kids)
+    .where((column) => column.or(keys.map(({ use, kid }) => column.and({ use, kid }))))
     .execute();
   await touchPartner(db, partnerId);
 }
 
-/** By key id. A stored key that cannot be read is left out: what it signed does not verify, and nobody else is affected. */
+/** The keys that a partner signs with, by key id. */
 export function readVerificationKeys(keys: readonly PartnerKey[]): ReadonlyMap<string, VerificationKey> {
-  const read = new Map<string, VerificationKey>();
-  for (const { kid, publicJwk: jwk } of keys) {
+  return readKeys(keys, 'sig', importPublicKey);
+}
+
+/** The keys to which a partner is encrypted to, by key id, the newest last. */
+export function readEncryptionKeys(keys: readonly PartnerKey[]): ReadonlyMap<string, EncryptionKey> {
+  return readKeys(keys, 'enc', importEncryptionKey);
+}
+
+/** A stored key that cannot be read is left out: it is as if it were not registered, and nobody else is affected. */
+function readKeys<K>(
+  keys: readonly PartnerKey[],
+  use: KeyUse,
+  read: (jwk: PartnerKey['publicJwk'], options: { kid: string }) => K,
+): ReadonlyMap<string, K> {
+  const found = new Map<string, K>();
+  for (const key of keys) {
+    if (key.use !== use) continue;
     try {
-      read.set(kid, importPublicKey(jwk, { kid }));
+      found.set(key.kid, read(key.publicJwk, { kid: key.kid }));
     } catch {}
   }
-  return read;
+  return found;
 }

@@ -1,7 +1,7 @@
-import { SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
+import { type EncryptionKey, SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
-import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readVerificationKeys } from './partner-keys.ts';
+import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readEncryptionKeys, readVerificationKeys } from './partner-keys.ts';
 import { NEXT_REVISION } from './partner-revision.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,6 +17,7 @@ export interface Partner {
   readonly scopes: ReadonlySet<string>;
   readonly signaturePolicy: SignaturePolicy;
   readonly dialect: PartnerDialect;
+  readonly encryptionPolicy: EncryptionPolicy;
   readonly lenient: boolean;
   readonly defaultEntity?: string;
   readonly legalBasis?: string;
@@ -31,11 +32,17 @@ export interface Partner {
   readonly notifyUri?: string;
   /** How we present ourselves there (`services/receiver-credentials.ts`). */
   readonly sealedCallbackAuth?: Buffer;
+  /** Those that it signs with. */
   readonly keys: ReadonlyMap<string, VerificationKey>;
+  /** Those that it is encrypted to, the newest last. */
+  readonly encryptionKeys: ReadonlyMap<string, EncryptionKey>;
 }
 
 /** `optional`: a message without a signature is taken; one that is there must be good all the same. */
 export type SignaturePolicy = 'required' | 'optional';
+
+/** `required`: a message that is not encrypted is refused. */
+export type EncryptionPolicy = 'required' | 'optional';
 
 /** In which dialect a partner is answered; `as-asked`: in the one it signed its message in. */
 export type PartnerDialect = (typeof PARTNER_DIALECTS)[number];
@@ -55,7 +62,7 @@ export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
 export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage', 'subscriptions'] as const;
 
 /** What an operator decides about a partner. */
-export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys'>;
+export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys' | 'encryptionKeys'>;
 
 export interface StoredPartner extends Partner {
   readonly createdAt: Date;
@@ -108,6 +115,7 @@ function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'i
     subscriptions: terms.subscriptions,
     signature_policy: terms.signaturePolicy,
     dialect: terms.dialect,
+    encryption_policy: terms.encryptionPolicy,
     lenient: terms.lenient,
     default_entity: terms.defaultEntity ?? null,
     legal_basis: terms.legalBasis ?? null,
@@ -132,6 +140,7 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     subscriptions: row.subscriptions === 'automatic' ? 'automatic' : 'approval',
     signaturePolicy: row.signature_policy === 'optional' ? 'optional' : 'required',
     dialect: PARTNER_DIALECTS.find((dialect) => dialect === row.dialect) ?? 'as-asked',
+    encryptionPolicy: row.encryption_policy === 'optional' ? 'optional' : 'required',
     lenient: row.lenient,
     defaultEntity: row.default_entity ?? undefined,
     legalBasis: row.legal_basis ?? undefined,
@@ -142,6 +151,7 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     notifyUri: row.notify_uri ?? undefined,
     sealedCallbackAuth: row.sealed_callback_auth ?? undefined,
     keys: readVerificationKeys(keys),
+    encryptionKeys: readEncryptionKeys(keys),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

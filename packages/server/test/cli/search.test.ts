@@ -1,5 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { importDecryptionKey } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandLine, type Finished, openCommandLine } from '../partners/command-line.ts';
 import { importPersons, type Person } from '../support/persons.ts';
@@ -144,6 +146,17 @@ describe('dci search fails with 1', () => {
   });
 });
 
+it.each(['dci', 'jws', 'jws-detached'])('signs in the dialect %s, and encrypts to a server that answers encrypted', async (dialect) => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const secret = await app.addPartner(`${dialect}.example.org`, {}, importDecryptionKey(privateKey.export({ format: 'jwk' })));
+  const own = write('own.pem', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  const args = ['--dialect', dialect, '--encrypt', '--decryption-key', own, '--id', `UIN=${persons[0]?.uin}`, '--json'];
+  const { status, out, err } = await command.run('search', '--server', app.base, ...as(secret), ...args);
+  expect({ status, err }).toEqual({ status: 0, err: '' });
+  expect(JSON.parse(out)).toMatchObject({ signed_by: expect.any(String), items: [{ total_count: 1 }] });
+  expect(out).toContain(persons[0]?.uin);
+});
+
 it('uses an unverified answer only when told, and says so', async () => {
   const { status, out } = await search('--insecure-no-verify', '--receiver-id', SERVER_ID, '--id', 'UIN=none');
   expect({ status, out }).toEqual({ status: 0, out: '0 of 0 records; answer NOT verified\n' });
@@ -156,6 +169,8 @@ describe('dci search is used wrongly, status 2,', () => {
     ['with an identifier that is none', ['--id', 'UIN'], /TYPE=VALUE/],
     ['with a page of no number', ['--id', 'UIN=1', '--page', '0'], /whole number from 1/],
     ['with a file that is not there', ['--criteria', '/nonexistent.json'], /cannot read/],
+    ['encrypting, without a key for the answer', ['--id', 'UIN=1', '--encrypt'], /--decryption-key/],
+    ['in a dialect that does not exist', ['--id', 'UIN=1', '--dialect', 'xml'], /dci, jws, jws-detached/],
     ['with a page and all pages', ['--id', 'UIN=1', '--all', '--page', '2'], /--all/],
   ])('%s', async (_, args, message) => {
     const { status, out, err } = await search(...args);

@@ -149,7 +149,10 @@ describe('reading events', () => {
     writing.abort();
     await reader;
     const rows = await registry.rows('select seq::text from change_event');
-    for (let turn = 0; turn < 100 && seen.length < rows.length; turn += 1) await take();
+    for (let turn = 0; turn < 500 && seen.length < rows.length; turn += 1) {
+      await take();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     expect(seen.map(({ seq }) => seq).toSorted()).toEqual(rows.map(({ seq }) => seq).toSorted());
     for (const [, versions] of Map.groupBy(seen, ({ id }) => id))
       expect(versions.map(({ version }) => version)).toEqual(versions.map((_, index) => index + 1));

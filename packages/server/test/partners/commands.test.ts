@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateSigningKey, publicJwk } from '@dci/protocol';
+import { generateSigningKey, publicJwk, thumbprint } from '@dci/protocol';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KEY_FILE } from '../../src/services/sealer.ts';
@@ -113,6 +113,32 @@ describe('dci partner add', () => {
         { kid: 'b', algorithm: 'ES256' },
       ],
     });
+  });
+
+  it('registers keys to encrypt to, from a JWKS and beside one, and revokes them', async () => {
+    const encryption = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
+    const keys = [
+      { ...publicJwk(key), kid: 'a' },
+      { ...encryption.export({ format: 'jwk' }), use: 'enc', kid: 'b' },
+    ];
+    const add = ['partner', 'add', '--sender-id', 'enc.example.org', '--encryption', 'required'];
+    expect((await command.run(...add)).err).toContain('refused until it has a key to encrypt to (--encryption-key, or --jwks)');
+    const pem = write('enc.pem', String(encryption.export({ type: 'spki', format: 'pem' })));
+    const given = ['--jwks', write('enc.json', JSON.stringify({ keys })), '--encryption-key', pem];
+    expect((await command.run('partner', 'set', 'enc.example.org', ...given)).out).toContain(
+      'encrypts its messages always; it is encrypted to',
+    );
+    expect(await show('enc.example.org')).toMatchObject({
+      encryption: 'required',
+      keys: expect.arrayContaining([
+        expect.objectContaining({ kid: 'a', use: 'sig', algorithm: 'EdDSA' }),
+        expect.objectContaining({ kid: 'b', use: 'enc', algorithm: 'RSA-OAEP-256' }),
+        expect.objectContaining({ kid: thumbprint(encryption.export({ format: 'jwk' })), use: 'enc', algorithm: 'RSA-OAEP-256' }),
+      ]),
+    });
+    await command.run('partner', 'set', 'enc.example.org', '--revoke-key', 'b');
+    const { keys: left } = (await show('enc.example.org')) as { keys: { kid: string }[] };
+    expect(left.map(({ kid }) => kid).sort()).toEqual(['a', thumbprint(encryption.export({ format: 'jwk' }))].sort());
   });
 
   it.each<[string, string[], RegExp]>([

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { generateSigningKey, publicJwk } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
-import { parseJwks, parsePublicKey } from '../../src/services/partner-key-text.ts';
+import { parseEncryptionKey, parseJwks, parsePublicKey } from '../../src/services/partner-key-text.ts';
 import { RegistrationError, type TermChanges } from '../../src/services/partner-terms.ts';
 import { changePartner, getPartner, PartnerStateError, type Registered, registerPartner } from '../../src/services/register-partner.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -90,6 +90,7 @@ describe('registering', () => {
     ['a scope', { scopes: ['registry/everything'] }, /"registry\/everything"; known: registry\/search/],
     ['a field rule', { fields: 'most' }, /"most"; known: full, minimal/],
     ['a signature policy', { signature: 'none' }, /required or optional/],
+    ['an encryption policy', { encryption: 'none' }, /encryption is required or optional/],
     ['a dialect', { dialect: 'xml' }, /"xml"; known: as-asked, dci, jws, jws-detached/],
     ['an entity', { registries: ['social'], defaultEntity: 'Planet' }, /"Planet" in the partner's registries; known: .*Group/],
     ['a limit', { limits: { pageSize: 0 } }, /pageSize must be a whole number from 1/],
@@ -177,14 +178,21 @@ describe('keys of a partner', () => {
   const jwk = { ...publicJwk(key) };
   const pem = (): string => String(key.key.export({ type: 'pkcs8', format: 'pem' }));
 
-  it('are read from a JWKS, passing over keys for encryption', () => {
+  const encryption = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), use: 'enc' };
+
+  it('are read from a JWKS, those for encryption too, under an id of their own or the same', () => {
     const text = JSON.stringify({
       keys: [
         { ...jwk, kid: 'key-1' },
-        { kty: 'RSA', use: 'enc', n: 'x', e: 'AQAB' },
+        { ...encryption, kid: 'key-1' },
+        { ...encryption, kid: 'key-2', alg: 'RSA-OAEP' },
       ],
     });
-    expect(parseJwks(text).map(({ kid, algorithm }) => [kid, algorithm])).toEqual([['key-1', 'ES256']]);
+    expect(parseJwks(text).map(({ kid, algorithm }) => [kid, algorithm])).toEqual([
+      ['key-1', 'ES256'],
+      ['key-1', 'RSA-OAEP-256'],
+      ['key-2', 'RSA-OAEP'],
+    ]);
   });
 
   it('are read from PEM and JWK, under the name they are given', () => {
@@ -204,6 +212,14 @@ describe('keys of a partner', () => {
     ['a name that a signature cannot carry', () => parsePublicKey(JSON.stringify(jwk), 'a|b')],
     ['a name with quotes', () => parsePublicKey(JSON.stringify(jwk), 'a"b')],
     ['two keys of one name', () => parseJwks(JSON.stringify({ keys: [jwk, jwk] }))],
+    ['a JWKS without a key for signatures', () => parseJwks(JSON.stringify({ keys: [{ ...encryption, kid: 'a' }] }))],
+    ['an encryption key that cannot be used', () => parseJwks(JSON.stringify({ keys: [jwk, { ...encryption, kid: 'a', alg: 'RSA1_5' }] }))],
+    [
+      'two encryption keys of one name',
+      () => parseJwks(JSON.stringify({ keys: [jwk, { ...encryption, kid: 'a' }, { ...encryption, kid: 'a' }] })),
+    ],
+    ['a signing key to encrypt to', () => parseEncryptionKey(JSON.stringify(jwk))],
+    ['a private key to encrypt to', () => parseEncryptionKey(pem())],
     ['an empty JWKS', () => parseJwks('{"keys":[]}')],
     ['a JWKS that is none', () => parseJwks('[]')],
     ['no JSON', () => parseJwks('keys')],

@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   canonicalJson,
+  type DecryptionKey,
   type DigestForm,
+  type EncryptionKey,
+  encryptText,
   generateSigningKey,
+  importEncryptionKey,
   importPublicKey,
+  isEncryptionKey,
+  publicEncryptionJwk,
   publicJwk,
   type SignatureDialect,
   type SigningKey,
@@ -31,7 +37,7 @@ export interface TestApp {
   readonly database: Database;
   /** `http://127.0.0.1:PORT/api/v2/dci` */
   readonly base: string;
-  addPartner(senderId: string, terms?: TermChanges, key?: SigningKey): Promise<TestPartner>;
+  addPartner(senderId: string, terms?: TermChanges, ...keys: readonly PartnersKey[]): Promise<TestPartner>;
   close(): Promise<void>;
 }
 
@@ -64,8 +70,7 @@ export async function startTestApp(overrides: AppOverrides = {}, environment: Re
     config,
     database: test.database,
     base,
-    addPartner: (senderId, terms, key) =>
-      addPartner(test.database, base, overrides, senderId, terms ?? {}, key ?? generateSigningKey('ES256')),
+    addPartner: (senderId, terms, ...keys) => addPartner({ database: test.database, base, overrides }, senderId, terms ?? {}, keys),
     async close() {
       await app.close();
       await test.drop();
@@ -82,18 +87,21 @@ const WHOLE: TermChanges = {
   fields: 'full',
 };
 
+/** A key of a partner's own: it signs with it, or is encrypted to it. */
+export type PartnersKey = SigningKey | DecryptionKey;
+
 async function addPartner(
-  database: Database,
-  base: string,
-  overrides: AppOverrides,
+  { database, base, overrides }: { database: Database; base: string; overrides: AppOverrides },
   senderId: string,
   terms: TermChanges,
-  key: SigningKey,
+  keys: readonly PartnersKey[],
 ): Promise<TestPartner> {
+  const key = keys.find((own): own is SigningKey => !isEncryptionKey(own)) ?? generateSigningKey('ES256');
+  const encryptionKeys = keys.filter((own): own is DecryptionKey => isEncryptionKey(own));
   const registered = await registerPartner(database.db, overrides.profiles ?? BUILT_IN_PROFILES, {
     senderId,
     terms: { ...WHOLE, ...terms },
-    keys: [importPublicKey({ ...publicJwk(key) })],
+    keys: [importPublicKey({ ...publicJwk(key) }), ...encryptionKeys.map((own) => importEncryptionKey({ ...publicEncryptionJwk(own) }))],
   });
   return { ...registered, key, token: await getToken(base, registered) };
 }
@@ -129,7 +137,26 @@ export interface MessageChange {
 
 /** A search of these items as the partner would send it, signed; `change` alters it before it is signed. */
 export function searchBody(partner: TestPartner, criteria: readonly Json[], change: MessageChange = {}): string {
-  const now = Math.floor(Date.now() / 1000);
+  const { header, message } = searchMessage(partner, criteria, change);
+  return signBody(partner, header, message, change);
+}
+
+/** The same, its message encrypted to a key of the server. */
+export async function encryptedBody(
+  partner: TestPartner,
+  criteria: readonly Json[],
+  key: EncryptionKey,
+  change: MessageChange = {},
+): Promise<string> {
+  const { header, message } = searchMessage(partner, criteria, change);
+  return signBody(partner, { ...header, is_msg_encrypted: true }, await encryptText(JSON.stringify(message), key), change);
+}
+
+export function searchMessage(
+  partner: Pick<TestPartner, 'senderId'>,
+  criteria: readonly Json[],
+  change: MessageChange = {},
+): { readonly header: Json; readonly message: Json } {
   const header = {
     version: '1.0.0',
     message_id: randomUUID(),
@@ -149,17 +176,20 @@ export function searchBody(partner: TestPartner, criteria: readonly Json[], chan
     })),
     ...change.message,
   };
+  return { header, message };
+}
+
+export function signBody(partner: Pick<TestPartner, 'senderId' | 'key'>, header: Json, message: object, change: MessageChange): string {
   const content = signedContent(canonicalJson(header), canonicalJson(message));
-  const created = change.created ?? now;
+  const created = change.created ?? Math.floor(Date.now() / 1000);
+  const terms = {
+    senderId: partner.senderId,
+    created,
+    expires: change.expires ?? created + 300,
+    ...(change.dialect === undefined ? {} : { dialect: change.dialect }),
+  };
   const signature =
-    change.signature === undefined
-      ? signContent(writeInForm(content, change.form ?? 'jcs'), partner.key, {
-          senderId: partner.senderId,
-          created,
-          expires: change.expires ?? created + 300,
-          ...(change.dialect === undefined ? {} : { dialect: change.dialect }),
-        })
-      : change.signature;
+    change.signature === undefined ? signContent(writeInForm(content, change.form ?? 'jcs'), partner.key, terms) : change.signature;
   return JSON.stringify({ ...(signature === null ? {} : { signature }), header, message });
 }
 

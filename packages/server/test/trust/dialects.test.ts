@@ -1,22 +1,10 @@
-import { generateKeyPairSync } from 'node:crypto';
-import {
-  DIGEST_FORMS,
-  generateSigningKey,
-  importPrivateKey,
-  importPublicKey,
-  type JsonText,
-  parseCallbackEnvelope,
-  type PublicJwk,
-  readJson,
-  SIGNATURE_DIALECTS,
-  type AcceptedSignature,
-  verifyMessage,
-} from '@dci/protocol';
+import { DIGEST_FORMS, SIGNATURE_DIALECTS } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { changePartner } from '../../src/services/register-partner.ts';
 import { importPersons, type Person } from '../support/persons.ts';
 import { type Answer, post, searchBody, startTestApp, type TestApp, type TestPartner } from '../support/test-app.ts';
+import { readAnswer, SIGNING_KEYS } from './trust-fixture.ts';
 
 let test: TestApp;
 let person: Person;
@@ -31,25 +19,9 @@ afterAll(() => test.close());
 
 const byId = (): Record<string, unknown> => ({ query_type: 'idtype-value', query: { type: 'UIN', value: person.uin } });
 
-/** Verifies an answer as its receiver does, with the server's published keys. */
-async function verifyAnswer({ text }: Answer): Promise<AcceptedSignature | undefined> {
-  const { keys } = (await (await fetch(`${test.base}/.well-known/jwks.json`)).json()) as { keys: PublicJwk[] };
-  const received: JsonText = readJson(text);
-  const { header, message } = parseCallbackEnvelope(received.value);
-  const findKey = (kid: string) => keys.filter((jwk) => jwk.kid === kid).map((jwk) => importPublicKey(jwk))[0];
-  const envelope = { header: { ...header, sender_id: header.sender_id ?? '', total_count: 0 }, message: message ?? {} };
-  return verifyMessage({ received, envelope, policy: 'required', findKey, now: Math.floor(Date.now() / 1000) }).signedBy;
-}
+const verifyAnswer = async (answer: Answer) => (await readAnswer(test.base, answer)).signedBy;
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
-const KEYS = [
-  generateSigningKey('EdDSA'),
-  generateSigningKey('ES256'),
-  importPrivateKey(rsa, { kid: 'rsa-1' }),
-  importPrivateKey({ ...rsa, alg: 'PS256' }, { kid: 'rsa-2' }),
-];
-
-describe.each(KEYS)('a partner that signs by $algorithm', (key) => {
+describe.each(SIGNING_KEYS)('a partner that signs by $algorithm', (key) => {
   let partner: TestPartner;
   beforeAll(async () => {
     partner = await test.addPartner(`${key.algorithm.toLowerCase()}.test`, {}, key);
