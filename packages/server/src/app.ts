@@ -87,7 +87,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       );
     });
     const audit = closing(openAuditLog(database.pool, { now }));
-    const tasks = listPeriodicTasks({ config, db: database.db, checkpointKeys, now, log });
+    const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, now, log });
     const ticker = closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });

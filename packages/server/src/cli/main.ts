@@ -4,6 +4,7 @@ import { registerAudit } from './audit.ts';
 import { registerDelivery } from './delivery.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerDuplicates } from './duplicates.ts';
 import { registerGenerate } from './generate.ts';
 import { registerImport } from './import.ts';
 import { registerKey } from './key.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerGenerate,
   registerImport,
   registerRecord,
+  registerDuplicates,
   registerProfile,
   registerPartnerCommand,
   registerToken,

@@ -96,6 +96,22 @@ export interface RecordType {
     /** Property that holds their number, e.g. `group_size`: as stated, else counted; counted anew on link and unlink. */
     readonly sizeProperty: string;
   };
+  /** By what two records are judged to be of one person; absent: records of this type are not matched. */
+  readonly matching?: MatchFields;
+}
+
+/** Dotted paths of the document, each to a text or a list of texts. */
+export interface MatchFields {
+  readonly given: readonly string[];
+  readonly family: readonly string[];
+  /** Family names of another time of life. */
+  readonly formerFamily: readonly string[];
+  readonly birthDate: string;
+  readonly sex: string;
+  /** From the smallest to the largest. */
+  readonly places: readonly string[];
+  /** Telephone numbers and the like. */
+  readonly contacts: readonly string[];
 }
 
 export interface Entity {

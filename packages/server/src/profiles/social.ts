@@ -312,6 +312,15 @@ const person: RecordType = {
   ],
   identifierPaths: ['demographic_info.identifier', 'member_identifier'],
   attributes: personAttributes,
+  matching: {
+    given: ['demographic_info.name.given_name', 'demographic_info.name.second_name'],
+    family: ['demographic_info.name.surname'],
+    formerFamily: ['demographic_info.name.maiden_name'],
+    birthDate: 'demographic_info.birth_date',
+    sex: 'demographic_info.sex',
+    places: ['demographic_info.address.locality', 'demographic_info.address.sub_region_code', 'demographic_info.address.region_code'],
+    contacts: ['demographic_info.phone_number'],
+  },
 };
 
 const groups: RecordType = {

@@ -11,6 +11,7 @@ import * as subscription from './migrations/0006b-subscription.ts';
 import * as notification from './migrations/0006c-notification.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
 import * as auditChain from './migrations/0008b-audit-chain.ts';
+import * as matching from './migrations/0009-matching.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -24,6 +25,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006c-notification': notification,
   '0008-event-age': eventAge,
   '0008b-audit-chain': auditChain,
+  '0009-matching': matching,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

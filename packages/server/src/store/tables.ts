@@ -218,6 +218,8 @@ export interface Tables {
   audit_verified: { only_one: Generated<boolean>; number: string; at: Date; mac: Buffer };
   erased_identifier: { registry: string; hash: Buffer; record_id: string; erased_at: Timestamp };
   rate_window: { subject: string; window_start: Date; points: number };
+  match_index: { record_id: string; registry: string; record_type: string; keys: string[] };
+  match_fill: { registry: string; record_type: string; position: string; is_done: Generated<boolean> };
 }
 
 /** Set by the database unless given. */

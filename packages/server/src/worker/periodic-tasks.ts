@@ -1,16 +1,19 @@
 import type { Config } from '../config.ts';
 import { type CheckpointKeys, checkpointSigner, digestCheckpoint, keepCheckpoints } from '../services/audit-checkpoint.ts';
+import type { Profile } from '../profiles/profile.ts';
+import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
 import { destroyEndedKeys } from '../services/own-key-life.ts';
 import { retireAudit } from '../services/retire-audit.ts';
 import { tendSubscriptions } from '../services/tend-subscriptions.ts';
 import { makeAuditPartitions, tidyAuditIndexes } from '../store/audit-partitions.ts';
-import type { Db } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { purgeKind, RETENTION_KINDS, type RetentionKind } from '../store/retention.ts';
 import type { PeriodicTask } from './ticker.ts';
 
 export interface PeriodicTaskParts {
   readonly config: Pick<Config, 'retention' | 'auditRetentionMonths'>;
-  readonly db: Db;
+  readonly database: Database;
+  readonly profiles: readonly Profile[];
   readonly checkpointKeys: CheckpointKeys;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -20,7 +23,7 @@ export interface PeriodicTaskParts {
 const CHECKPOINT_EVERY_MS = 300_000;
 
 /** What is done every so often, in this order. */
-export function listPeriodicTasks({ config, db, checkpointKeys, now, log }: PeriodicTaskParts): PeriodicTask[] {
+export function listPeriodicTasks({ config, database, profiles, checkpointKeys, now, log }: PeriodicTaskParts): PeriodicTask[] {
   return [
     {
       name: 'make audit partitions',
@@ -43,7 +46,8 @@ export function listPeriodicTasks({ config, db, checkpointKeys, now, log }: Peri
     { name: 'tidy audit indexes', run: tidyAuditIndexes },
     ...(config.auditRetentionMonths === undefined ? [] : [retireTask(config.auditRetentionMonths, checkpointKeys, now, log)]),
     { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
-    { name: 'tend subscriptions', run: () => tendSubscriptions(db) },
+    { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
+    { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),
   ];
 }

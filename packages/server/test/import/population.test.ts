@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { prepareRecord } from '../../src/registry/prepare-record.ts';
 import { socialProfile } from '../../src/profiles/social.ts';
+import { addDuplicates, type Duplicate } from '../../src/profiles/population/duplicates.ts';
 import { checkDigit } from '../../src/profiles/population/numbers.ts';
 import { listLocations } from '../../src/profiles/population/places.ts';
 import { generateSocialPopulation } from '../../src/profiles/population/social-population.ts';
@@ -111,4 +112,48 @@ describe('a generated population', () => {
     expect(locations.every(({ parent }) => parent === '' || codes.has(parent))).toBe(true);
     expect(codes.size).toBe(locations.length);
   });
+});
+
+describe('a population with persons who were registered twice', () => {
+  const told: Duplicate[] = [];
+  const options = { share: 0.1, seed: 'a seed', persons: 5_000, tell: (duplicate: Duplicate) => void told.push(duplicate) };
+  const all = [...addDuplicates(generate(5_000, 'a seed') as unknown as Record<string, unknown>[], options)] as unknown as Line[];
+  const people = all.flatMap((line) => line.member_list ?? [line as unknown as Member]);
+  const byIdentifier = new Map(people.map((member) => [`UIN=${member.demographic_info.identifier[0]?.identifier_value}`, member]));
+
+  it('has the records of the one without, and the second ones besides', () => {
+    expect(all.filter((line) => !isSecond(line))).toEqual(lines);
+    expect(people).toHaveLength(5_000 + told.length);
+    expect(told.length).toBeGreaterThan(400);
+    expect(told.length).toBeLessThan(600);
+  });
+
+  it('follows from the seed alone', () => {
+    const again = [
+      ...addDuplicates(generate(5_000, 'a seed') as unknown as Record<string, unknown>[], { ...options, tell: () => undefined }),
+    ];
+    expect(JSON.stringify(again)).toBe(JSON.stringify(all));
+  });
+
+  it('makes the mistakes that it tells of, each kind among them, and shares no identifier', () => {
+    expect(new Set(told.flatMap(({ mistakes }) => mistakes)).size).toBe(7);
+    for (const { identifier, duplicate_of: original, mistakes } of told) {
+      const second = byIdentifier.get(identifier);
+      const first = byIdentifier.get(original);
+      expect(first).toBeDefined();
+      expect(second?.demographic_info.identifier).toHaveLength(1);
+      if (mistakes.length === 1 && mistakes[0] !== 'wrong date')
+        expect(second?.demographic_info.birth_date).toBe(first?.demographic_info.birth_date);
+      expect({ ...second?.demographic_info, identifier: [] }).not.toEqual({ ...first?.demographic_info, identifier: [] });
+    }
+  });
+
+  it('is accepted by the profile', () => {
+    for (const line of all.filter(isSecond)) expect(prepareRecord(socialProfile, line).ok).toBe(true);
+  });
+
+  function isSecond(line: Line): boolean {
+    const identifiers = (line as unknown as Partial<Member>).demographic_info?.identifier ?? [];
+    return told.some(({ identifier }) => identifier === `UIN=${identifiers[0]?.identifier_value}`);
+  }
 });
