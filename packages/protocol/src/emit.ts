@@ -1,6 +1,7 @@
 import type { PageInfo } from './actions/search.ts';
 import { canonicalJson } from './canonical.ts';
 import type { RequestStatus, SearchReasonCode } from './codes.ts';
+import type { TxnType } from './registries/registry-wire.ts';
 import { PROTOCOL_VERSION, type WrittenCallbackHeader } from './envelope.ts';
 
 /**
@@ -77,6 +78,30 @@ export function writeSearchResponse(response: WrittenSearchResponse): string {
   return `{"correlation_id":${text(response.correlation_id)}\
 ,"search_response":[${response.items.map(writeSearchItem).join(',')}]\
 ,"transaction_id":${text(response.transaction_id)}}`;
+}
+
+/** The answer to who asks what became of a request, before it is text. */
+export interface WrittenTxnStatus {
+  readonly transaction_id: string;
+  readonly correlation_id: string;
+  readonly txn_type: TxnType;
+  /** The state as canonical text: the message with which the request is answered. */
+  readonly stateText: string;
+}
+
+/**
+ * The message of `txn-on-status` as canonical text.
+ *
+ * Source: `TxnStatusResponse` of the SPDCI OpenAPI 1.0.0; RFC 8785.
+ *
+ * @example
+ * const stateText = writeSearchResponse({ transaction_id: 't-1', correlation_id: 'c-1', items: [] });
+ * writeTxnStatusResponse({ transaction_id: 't-2', correlation_id: 'c-2', txn_type: 'search', stateText });
+ */
+export function writeTxnStatusResponse({ transaction_id, correlation_id, txn_type, stateText }: WrittenTxnStatus): string {
+  return `{"correlation_id":${text(correlation_id)}\
+,"transaction_id":${text(transaction_id)}\
+,"txnstatus_response":{"txn_status":${stateText},"txn_type":${text(txn_type)}}}`;
 }
 
 function writeSearchItem(item: WrittenSearchItem): string {

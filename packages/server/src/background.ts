@@ -7,11 +7,14 @@ import type { Profile } from './profiles/profile.ts';
 import type { Reader } from './registry/reader.ts';
 import { createRequestAcceptor, type RequestAcceptor } from './services/accept-request.ts';
 import { createRequestAnswerer } from './services/answer-request.ts';
+import type { SyncService } from './services/answer-sync.ts';
+import { createTxnStatusService } from './services/answer-txn-status.ts';
 import type { AnswerWriter } from './services/answer-writer.ts';
 import type { AsyncAction } from './services/async-action.ts';
 import { createAsyncSearch } from './services/async-search.ts';
 import { createAsyncSubscribe } from './services/async-subscribe.ts';
 import { createAsyncUnsubscribe } from './services/async-unsubscribe.ts';
+import { createAsyncTxnStatus } from './services/async-txn-status.ts';
 import { createDeliverer } from './services/deliver-message.ts';
 import { fanOut } from './services/fan-out.ts';
 import type { JobBell } from './services/job-bell.ts';
@@ -22,6 +25,7 @@ import { createReceiverCredentials } from './services/receiver-credentials.ts';
 import type { Sealer } from './services/sealer.ts';
 import type { Search } from './services/search.ts';
 import { watchNotifications } from './services/watch-notifications.ts';
+import { createTxnStatus } from './services/txn-status.ts';
 import type { Database } from './store/database.ts';
 import { enqueueJobs } from './store/lanes.ts';
 import type { TaskKind } from './worker/task-kind.ts';
@@ -32,6 +36,7 @@ import { notifyTask } from './worker/tasks/notify.ts';
 
 /** What is taken now and done later: the actions, how they are taken, and the kinds of jobs that do them. */
 export interface Background {
+  readonly status: SyncService;
   readonly actions: readonly AsyncAction[];
   readonly acceptor: RequestAcceptor;
   readonly kinds: readonly TaskKind[];
@@ -62,10 +67,14 @@ export interface BackgroundParts {
 
 export function createBackground(parts: BackgroundParts): Background {
   const { db } = parts.database;
-  const actions = [createAsyncSearch(parts), createAsyncSubscribe({ ...parts, ...parts.config }), createAsyncUnsubscribe(parts)];
+  const { now } = parts;
+  const subscribing = [createAsyncSubscribe({ ...parts, ...parts.config }), createAsyncUnsubscribe(parts)];
+  const status = createTxnStatus({ ...parts, db, now, begun: subscribing });
+  const actions = [createAsyncSearch(parts), ...subscribing, createAsyncTxnStatus({ ...parts, status })];
   const answerer = createRequestAnswerer({ ...parts, db, actions });
   const credentials = createReceiverCredentials(parts);
   return {
+    status: createTxnStatusService({ ...parts, status }),
     actions,
     acceptor: createRequestAcceptor({ ...parts, db }),
     kinds: [

@@ -21,6 +21,8 @@ export interface Endpoint {
 /** By method and path below the base path or, where the route stands there too, the host; without a registry's name. */
 export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'POST /registry/sync/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
+  'POST /registry/sync/txn/status': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
+  'POST /registry/txn/status': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/subscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },
   'POST /registry/unsubscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },

@@ -6,6 +6,7 @@ import {
   SearchResponse,
   SubscribeRequest,
   TxnStatusRequest,
+  TxnStatusResponse,
   UnsubscribeRequest,
 } from '@dci/protocol';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
@@ -78,6 +79,22 @@ export function searchDocumentation(mounted: Profile | undefined): FastifySchema
       415: describe('Not application/json', SignedRefusal),
       429: describe('The limit is spent; see Retry-After', SignedRefusal),
       503: describe('Cannot answer now; see Retry-After', SignedRefusal),
+    },
+  };
+}
+
+export function statusDocumentation(mounted: Profile | undefined): FastifySchema {
+  const { description: _, ...search } = searchDocumentation(mounted);
+  return {
+    ...search,
+    summary: 'State of an earlier request',
+    body: Type.Object({ signature: Signature, header: RequestHeader, message: TxnStatusRequest }),
+    response: {
+      ...(search.response as object),
+      200: describe(
+        'A signed envelope; header rjct where no such request of the asker is known',
+        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(TxnStatusResponse) }),
+      ),
     },
   };
 }

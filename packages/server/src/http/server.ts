@@ -14,7 +14,7 @@ import type { Profile } from '../profiles/profile.ts';
 import type { RequestAcceptor } from '../services/accept-request.ts';
 import type { AsyncAction } from '../services/async-action.ts';
 import type { AnswerWriter } from '../services/answer-writer.ts';
-import type { SearchService } from '../services/answer-search.ts';
+import type { SyncService } from '../services/answer-sync.ts';
 import { isDatabaseUnavailable } from '../store/database.ts';
 import { createRefusalSender, FAILED, HttpRefusal, type Refusal, toRefusal, UNAVAILABLE } from './error-response.ts';
 import type { Gate } from './gate.ts';
@@ -23,7 +23,7 @@ import { openApiDocument } from './openapi.ts';
 import { registerAsyncRoutes } from './routes/async.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
-import { registerSearchRoutes } from './routes/search.ts';
+import { registerSyncRoutes } from './routes/sync.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
 import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
 
@@ -38,7 +38,8 @@ export interface HttpParts extends Pick<RecordRouteParts, 'write'> {
   readonly trustedProxies: readonly string[];
   readonly profiles: readonly Profile[];
   readonly gate: Gate;
-  readonly search: SearchService;
+  readonly search: SyncService;
+  readonly status: SyncService;
   readonly acceptor: RequestAcceptor;
   readonly actions: readonly AsyncAction[];
   readonly answers: AnswerWriter;
@@ -93,7 +94,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   await app.register(swagger, openApiDocument());
   await app.register(
     async (base) => {
-      registerSearchRoutes(base, parts);
+      registerSyncRoutes(base, parts);
       registerAsyncRoutes(base, parts);
       registerRecordRoutes(base, parts, explain);
       registerTokenRoutes(base, parts.token);
@@ -144,7 +145,7 @@ function createRefuser(parts: HttpParts, explain: Explain): Refuser {
   return (error, request, reply) =>
     sendRefusal(reply, explain(error, request), {
       sync: pathOf(request).includes('/sync/'),
-      action: 'on-search',
+      action: pathOf(request).endsWith('/txn/status') ? 'txn-on-status' : 'on-search',
       partner: parts.gate.senderOf(request)?.partner,
     });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { DciError, VerifiedMessage } from '@dci/protocol';
 import type { Profile } from '../profiles/profile.ts';
 import type { Db } from '../store/database.ts';
@@ -68,4 +69,12 @@ export interface AnswerPart {
   readonly content: string;
   /** What is left for further callbacks, plain JSON; absent: nothing. */
   readonly rest?: object | undefined;
+}
+
+// The audit row of a part stands for itself: its id is claimed only so that it is written for the partner as it is now.
+const CLAIM_SECONDS = 60;
+
+/** The claim with which what a part gives out is put on record. `now`: epoch milliseconds. */
+export function claimPart(now: number): { readonly messageId: string; readonly claimUntil: number } {
+  return { messageId: randomUUID(), claimUntil: now / 1000 + CLAIM_SECONDS };
 }

@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { type DciError, parseSearchRequest, type SearchItem, type SearchRequest, writeSearchResponse } from '@dci/protocol';
 import type { AuditLog } from '../disclosure/audit-log.ts';
 import { decideGrant } from '../disclosure/grant.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
 import { sealCursor } from '../registry/cursor.ts';
 import type { Transaction } from '../store/transactions.ts';
-import type { ActionWork, AnswerPart, AsyncAction } from './async-action.ts';
+import { type ActionWork, type AnswerPart, type AsyncAction, claimPart } from './async-action.ts';
 import { checkHeader, type Reception } from './receive-message.ts';
 import { describeSearch, describeSender } from './search-audit.ts';
 import { summariseOutcomes, tell, writeSearchMessage } from './search-message.ts';
@@ -27,8 +26,6 @@ const MAX_ITEMS = 1_000;
 const LARGEST_PAGE = 2_000;
 /** Records of one callback whose items name no page. */
 const RECORDS_A_CALLBACK = 10_000;
-// The audit row of a part stands for itself: its id is claimed only so that it is written for the partner as it is now.
-const CLAIM_SECONDS = 60;
 
 /** Items that have more pages, by their place in the request, and where the next one begins. */
 interface Rest {
@@ -76,8 +73,7 @@ async function run(parts: AsyncSearchParts, { transaction, request, partner, mou
   const entry = {
     ...describeSender({ partner, remoteAddress: transaction.remoteAddress }, 'search'),
     ...describeSearch(parts.describeQuery, { grant, transactionId, correlationId, outcomes }),
-    messageId: randomUUID(),
-    claimUntil: parts.reception.now() / 1000 + CLAIM_SECONDS,
+    ...claimPart(parts.reception.now()),
   };
   const terms = { transactionId, correlationId, partnerId: partner.id, cursorKey: parts.cursorKey, now: parts.reception.now };
   const { text } = await parts.audit.release(entry, async () => writeSearchMessage(terms, outcomes));

@@ -97,6 +97,28 @@ export async function findTransaction(db: Db, id: string): Promise<Transaction |
   return row === undefined ? undefined : readTransaction(row);
 }
 
+/** By what a partner may ask for its transactions. */
+export type TransactionKey =
+  | { readonly transactionId: string }
+  | { readonly correlationId: string }
+  | { readonly referenceIds: readonly string[] }
+  | { readonly subscriptionCodes: readonly string[] };
+
+/** Of a partner's requests of one action the newest that `key` names. */
+export async function findTransactionOf(db: Db, partnerId: string, action: string, key: TransactionKey): Promise<Transaction | undefined> {
+  const asked = db.selectFrom('dci_transaction').selectAll().where('partner_id', '=', partnerId).where('action', '=', action);
+  const named =
+    'transactionId' in key
+      ? asked.where('transaction_id', '=', key.transactionId)
+      : 'correlationId' in key
+        ? asked.where('correlation_id', '=', key.correlationId)
+        : 'referenceIds' in key
+          ? asked.where(sql<boolean>`reference_ids @> ${[...key.referenceIds]}::text[]`)
+          : asked.where(sql<boolean>`subscription_codes @> ${[...key.subscriptionCodes]}::text[]`);
+  const row = await named.orderBy('received_at', 'desc').limit(1).executeTakeFirst();
+  return row === undefined ? undefined : readTransaction(row);
+}
+
 /** Those that have ended already stay as they are. */
 export async function endTransactions(db: Db, ended: readonly { readonly id: string; readonly state: TransactionState }[]): Promise<void> {
   await sql`

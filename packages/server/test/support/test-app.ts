@@ -179,6 +179,12 @@ export function searchMessage(
   return { header, message };
 }
 
+/** A message of any action as the partner would send it, signed. */
+export function messageBody(partner: TestPartner, about: { readonly action: string; readonly total_count: number }, content: Json): string {
+  const { header, message } = searchMessage(partner, []);
+  return signBody(partner, { ...header, ...about }, { transaction_id: message['transaction_id'], ...content }, {});
+}
+
 export function signBody(partner: Pick<TestPartner, 'senderId' | 'key'>, header: Json, message: object, change: MessageChange): string {
   const content = signedContent(canonicalJson(header), canonicalJson(message));
   const created = change.created ?? Math.floor(Date.now() / 1000);

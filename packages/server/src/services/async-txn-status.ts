@@ -1,0 +1,42 @@
+import { parseTxnStatusRequest } from '@dci/protocol';
+import type { AuditLog } from '../disclosure/audit-log.ts';
+import { type AsyncAction, claimPart } from './async-action.ts';
+import { checkHeader, type Reception } from './receive-message.ts';
+import { describeSender } from './search-audit.ts';
+import { tell } from './search-message.ts';
+import { readKey, type TxnStatus, writeStatus } from './txn-status.ts';
+
+export interface AsyncTxnStatusParts {
+  readonly reception: Reception;
+  readonly status: TxnStatus;
+  readonly audit: AuditLog;
+}
+
+const PAGES = { usual: 100, most: 2_000 };
+
+/** The status of transactions, answered later. */
+export function createAsyncTxnStatus({ reception, status, audit }: AsyncTxnStatusParts): AsyncAction {
+  return {
+    action: 'txn-status',
+    answeredBy: 'txn-on-status',
+    scope: 'registry/search',
+    read(message) {
+      checkHeader(reception, message, { action: 'txn-status', items: 1, maxItems: 1 });
+      const request = parseTxnStatusRequest(message.message);
+      readKey(request);
+      return { transactionId: request.transaction_id, referenceIds: [request.txnstatus_request.reference_id], items: 1 };
+    },
+    async run({ transaction, request, partner, mounted, signal }) {
+      const { correlationId, remoteAddress } = transaction;
+      const asked = { partner, mounted, request: parseTxnStatusRequest(request), correlationId, pages: PAGES, gone: signal };
+      const answer = await status.look(asked);
+      const entry = { ...describeSender({ partner, remoteAddress }, 'txn-status'), ...answer.entry, ...claimPart(reception.now()) };
+      const { text } = await audit.release(entry, async () => answer.write());
+      return { header: { action: 'txn-on-status', ...answer.header }, content: text };
+    },
+    refuse({ correlationId, request }, fault) {
+      const content = writeStatus(parseTxnStatusRequest(JSON.parse(request ?? '')), correlationId);
+      return { header: { action: 'txn-on-status', status: 'rjct', reasonMessage: tell(fault), totalCount: 1, completedCount: 0 }, content };
+    },
+  };
+}
