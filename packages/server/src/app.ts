@@ -14,8 +14,10 @@ import type { Profile } from './profiles/profile.ts';
 import { openReader } from './registry/reader.ts';
 import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
+import { createAuditorService } from './services/answer-auditor.ts';
 import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
+import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
 import { createTokenIssuer } from './services/issue-token.ts';
 import { openJobBell } from './services/job-bell.ts';
@@ -93,6 +95,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
+    const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
     const searching = {
       reception: {
         ...config,
@@ -120,6 +123,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         gate,
         search,
         ...background,
+        auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
         write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },

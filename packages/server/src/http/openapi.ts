@@ -30,6 +30,7 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
       tags: [
         { name: 'search', description: 'Search a registry' },
         { name: 'records', description: 'Change a registry' },
+        { name: 'audit', description: 'Read the audit trail' },
         { name: 'authorization', description: 'Access tokens' },
         { name: 'well-known', description: 'Public keys and places' },
       ],

@@ -22,6 +22,7 @@ import { guardRoutes } from './guard-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { registerAsyncRoutes } from './routes/async.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
+import { type AuditRouteParts, registerAuditRoutes } from './routes/audit.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
 import { registerSyncRoutes } from './routes/sync.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
@@ -31,7 +32,7 @@ import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well
  * The HTTP edge: paths to services, errors to refusals. Bodies stay bytes until a service reads them, because signatures
  * are made over bytes; nothing here looks into a message. The framework's objects go no further than this folder.
  */
-export interface HttpParts extends Pick<RecordRouteParts, 'write'> {
+export interface HttpParts extends Pick<RecordRouteParts, 'write'>, Pick<AuditRouteParts, 'auditor'> {
   readonly basePath: string;
   readonly maxBodyBytes: number;
   /** Addresses whose word is taken for where a request came from. */
@@ -97,6 +98,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       registerSyncRoutes(base, parts);
       registerAsyncRoutes(base, parts);
       registerRecordRoutes(base, parts, explain);
+      registerAuditRoutes(base, parts);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown);
       await base.register(swaggerUi, {

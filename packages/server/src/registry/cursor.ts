@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { writeFilter } from './filter-text.ts';
 import type { Page, SearchPlan, SearchResult, SortKey } from './plan.ts';
+import { openPosition, type Seal, sealPosition } from './sealed-position.ts';
 
 /**
  * A cursor says after which record the next page begins. It is sealed (AES-256-GCM), so that nothing internal can be read
@@ -18,47 +18,25 @@ export interface CursorPosition {
   readonly pageNumber: number;
 }
 
-const CIPHER = 'aes-256-gcm';
-const VERSION = 1;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const LONGEST_CURSOR = 4_096;
-
 /** The cursor of the page after `result`, or undefined when that was the last. */
 export function sealCursor({ plan, next }: Pick<SearchResult, 'plan' | 'next'>, settings: CursorSettings): string | undefined {
   if (next === undefined) return undefined;
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, cipherKey(settings), nonce).setAAD(binding(plan, settings));
   const position: CursorPosition = { after: next, pageNumber: plan.page.number + 1 };
-  const sealed = Buffer.concat([cipher.update(JSON.stringify(position), 'utf8'), cipher.final()]);
-  return Buffer.concat([Buffer.of(VERSION), nonce, sealed, cipher.getAuthTag()]).toString('base64url');
+  return sealPosition(position, sealOf(plan, settings));
 }
 
 /** Where the page begins that `cursor` stands for, or undefined when it is not one of this partner's for this search. */
 export function openCursor(cursor: string, plan: SearchPlan, settings: CursorSettings): CursorPosition | undefined {
-  if (cursor.length > LONGEST_CURSOR || !/^[\w-]+$/.test(cursor)) return undefined;
-  const bytes = Buffer.from(cursor, 'base64url');
-  if (bytes[0] !== VERSION || bytes.length <= 1 + NONCE_BYTES + TAG_BYTES) return undefined;
-  const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
-  const decipher = createDecipheriv(CIPHER, cipherKey(settings), nonce, { authTagLength: TAG_BYTES })
-    .setAAD(binding(plan, settings))
-    .setAuthTag(bytes.subarray(-TAG_BYTES));
-  try {
-    const text = Buffer.concat([decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
-    // Only what `sealCursor` wrote passes the authentication.
-    return JSON.parse(text) as CursorPosition;
-  } catch {
-    return undefined;
-  }
+  // Only what `sealCursor` wrote opens.
+  return openPosition(cursor, sealOf(plan, settings)) as CursorPosition | undefined;
 }
 
-function cipherKey({ cursorKey }: CursorSettings): Buffer {
-  return createHash('sha256').update('dci search cursor\0').update(cursorKey).digest();
+function sealOf(plan: SearchPlan, settings: CursorSettings): Seal {
+  return { key: settings.cursorKey, use: 'search', binding: binding(plan, settings) };
 }
 
-function binding(plan: SearchPlan, { partnerId }: CursorSettings): Buffer {
-  const query = [
-    VERSION,
+function binding(plan: SearchPlan, { partnerId }: CursorSettings): unknown {
+  return [
     partnerId,
     plan.profile.registry,
     plan.recordType.name,
@@ -67,7 +45,6 @@ function binding(plan: SearchPlan, { partnerId }: CursorSettings): Buffer {
     plan.sort.map(describeKey),
     plan.page.size,
   ];
-  return createHash('sha256').update(JSON.stringify(query)).digest();
 }
 
 function describeKey(key: SortKey): unknown {

@@ -13,6 +13,7 @@ const ERASED_WITH_A_RECORD: readonly string[] = [
   `delete from identifier where record_id = $1`,
   `delete from membership where group_id = $1 or member_id = $1`,
   `delete from change_event where record_id = $1 and kind <> 'DELETE'`,
+  `delete from pending_event where record_id = $1 and kind <> 'DELETE'`,
 ];
 
 /** Erases what is left of a record that was deleted. `db` is in a transaction. Throws where the record is still there. */
