@@ -24,6 +24,7 @@ import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
 import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
 import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
+import { createPublishedKeys } from './services/published-keys.ts';
 import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
@@ -89,7 +90,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       );
     });
     const audit = closing(openAuditLog(database.pool, { now }));
-    const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, now, log });
+    const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
+    const publishedKeys = createPublishedKeys({ ...config, db: database.db, client, directory, now, log });
+    const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, publishedKeys, now, log });
     const ticker = closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
@@ -102,6 +105,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         now,
         digestForms: new Map(),
         decryption: { findKey: ownKeys.findDecryptionKey, maxBytes: config.maxBodyBytes },
+        publishedKeys,
         log,
       },
       search: createSearch({ ...config, profiles, reader, cursorKey, now }),
@@ -112,7 +116,6 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       charge: gate.charge,
     };
     const search = createSearchService(searching);
-    const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
     const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
     const worker = closing(startLaneWorker({ database, bell, kinds: background.kinds, log }));
     const fanning = closing(background.startFanOut());

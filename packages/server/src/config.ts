@@ -46,6 +46,8 @@ export interface Settings {
   readonly retention: ReadonlyMap<string, number | undefined>;
   /** Whole months that audit rows are kept; absent: for ever. */
   readonly auditRetentionMonths: number | undefined;
+  /** How long keys that a partner publishes are used though its address does not answer. */
+  readonly partnerKeyMaxAgeHours: number;
   /** Whether partners are also called over http. */
   readonly allowHttpCallbacks: boolean;
   /** Whether partners are also called at private addresses and on this machine. */
@@ -183,6 +185,12 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Setting
     purpose: 'whole months after which audit rows are dropped, with a signed statement of what is gone; unset: they are kept for ever',
     fallback: undefined,
     parse: wholeNumber(1, 1_200),
+  },
+  partnerKeyMaxAgeHours: {
+    variable: 'DCI_PARTNER_KEY_MAX_AGE_HOURS',
+    purpose: 'how long keys that a partner publishes at an address are used though the address does not answer, hours',
+    fallback: '24',
+    parse: wholeNumber(1, 720),
   },
   allowHttpCallbacks: {
     variable: 'DCI_ALLOW_HTTP_CALLBACKS',

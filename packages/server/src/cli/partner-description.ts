@@ -1,16 +1,18 @@
 import { findFieldRule } from '../disclosure/field-rules.ts';
 import type { Credential } from '../store/credentials.ts';
 import type { KeyUse, PartnerKey } from '../store/partner-keys.ts';
+import type { PartnerJwks } from '../store/partner-jwks.ts';
 import type { StoredPartner } from '../store/partners.ts';
 
 /** A partner as people and programs are told of it; never its secret. */
 export interface PartnerAndKeys {
   readonly partner: StoredPartner;
   readonly keys: readonly PartnerKey[];
+  readonly jwks: PartnerJwks | undefined;
   readonly credentials: readonly Credential[];
 }
 
-export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Record<string, unknown> {
+export function partnerJson({ partner, keys, jwks, credentials }: PartnerAndKeys): Record<string, unknown> {
   return {
     sender_id: partner.senderId,
     name: partner.name,
@@ -31,13 +33,14 @@ export function partnerJson({ partner, keys, credentials }: PartnerAndKeys): Rec
     notify_uri: partner.notifyUri ?? null,
     callback_auth: partner.sealedCallbackAuth !== undefined,
     client_ids: credentials.map(({ clientId }) => clientId),
-    keys: keys.map(({ kid, use, algorithm, createdAt }) => ({ kid, use, algorithm, created_at: createdAt })),
+    keys: keys.map(({ kid, use, algorithm, source, createdAt }) => ({ kid, use, algorithm, source, created_at: createdAt })),
+    jwks: jwks === undefined ? null : jwksJson(jwks),
     created_at: partner.createdAt,
     updated_at: partner.updatedAt,
   };
 }
 
-export function describePartner({ partner, keys, credentials }: PartnerAndKeys): string[] {
+export function describePartner({ partner, keys, jwks, credentials }: PartnerAndKeys): string[] {
   return [
     `${partner.senderId} (${partner.name})`,
     `  is ${partner.active ? 'active' : 'not active: it gets no token, and its tokens are not accepted'}`,
@@ -47,6 +50,7 @@ export function describePartner({ partner, keys, credentials }: PartnerAndKeys):
     `  signs its messages ${partner.signaturePolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'sig')}`,
     `  encrypts its messages ${partner.encryptionPolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'enc')}`,
     ...(partner.subscriptions === 'approval' ? ['  is told of events once an operator has approved its subscription'] : []),
+    ...(jwks === undefined ? [] : [`  publishes its keys at ${jwks.url}: ${describeJwks(jwks)}`]),
     `  is answered in ${partner.dialect === 'as-asked' ? 'the dialect in which it signs' : `the dialect ${partner.dialect}`}`,
     `  is read ${partner.lenient ? 'leniently' : 'strictly'}`,
     ...(partner.defaultEntity === undefined ? [] : [`  is answered in ${partner.defaultEntity} when it does not say`]),
@@ -95,6 +99,16 @@ function describeCallbacks({ callbackPrefixes, notifyUri, sealedCallbackAuth }: 
   ];
   if (places.length === 0) return 'is not called: what it asks asynchronously it has to ask for again';
   return `is called ${places.join(', or ')}${sealedCallbackAuth === undefined ? '' : ', where we present ourselves with a token'}`;
+}
+
+function jwksJson({ url, fetchedAt, usableUntil, attemptedAt, error }: PartnerJwks): Record<string, unknown> {
+  return { url, fetched_at: fetchedAt, usable_until: usableUntil, attempted_at: attemptedAt, error };
+}
+
+function describeJwks({ fetchedAt, usableUntil, attemptedAt, error }: PartnerJwks): string {
+  const fetched = fetchedAt === null ? 'never fetched' : `fetched ${fetchedAt.toISOString()}`;
+  const used = usableUntil === null ? 'not used, being too old' : `used until ${usableUntil.toISOString()} should it not answer`;
+  return `${fetched}, ${used}${error === null ? '' : `; tried in vain ${attemptedAt?.toISOString()}: ${error}`}`;
 }
 
 function describeLimits({ limits }: StoredPartner): string {

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import type { EncryptionKey, VerificationKey } from '@dci/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Config } from '../config.ts';
 import { parseCallbackAuth } from '../services/callback-terms.ts';
 import { parseEncryptionKey, parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
 import type { TermChanges } from '../services/partner-terms.ts';
+import { fetchPublishedKeysOnce, PublishedKeyError } from '../services/published-keys.ts';
 import { sealCallbackAuth } from '../services/receiver-credentials.ts';
+import type { PublishedAt } from '../services/register-partner.ts';
 import type { Sealer } from '../services/sealer.ts';
-import { UsageError } from './output.ts';
+import { CommandFailed, printNote, UsageError } from './output.ts';
 
 /** What may be said of a partner on the command line, the same for a new one and for a change. */
 export interface PartnerOptions {
@@ -45,7 +48,10 @@ export function addPartnerOptions(command: Command): Command {
     .option('--encryption <policy>', 'optional, or required: messages that are not encrypted are refused')
     .option('--lenient', 'read its messages leniently')
     .option('--no-lenient', 'read its messages strictly')
-    .option('--jwks <file>', 'its public keys, a JWKS file, for signatures and encryption; these and no others')
+    .option(
+      '--jwks <file-or-url>',
+      'its public keys, a JWKS, for signatures and encryption; these and no others; from an address they are fetched again and again',
+    )
     .option('--public-key <file>', 'one public key more, PEM or JWK')
     .option('--key-id <id>', 'id of the --public-key')
     .option('--encryption-key <file>', 'one public key more that it is encrypted to, PEM or JWK; a PEM is known by its thumbprint')
@@ -108,19 +114,35 @@ function readCallbackAuth({ callbackAuth }: PartnerOptions, openSealer: () => Se
 export function readKeys({ jwks, publicKey, keyId, encryptionKey }: PartnerOptions): (VerificationKey | EncryptionKey)[] | undefined {
   if (jwks !== undefined && publicKey !== undefined) throw new UsageError('give --jwks or --public-key, not both');
   if (publicKey === undefined && keyId !== undefined) throw new UsageError('--key-id names the key of --public-key, which is missing');
-  if (jwks === undefined && publicKey === undefined && encryptionKey === undefined) return undefined;
+  const file = jwks === undefined || jwks === '' || isAddress(jwks) ? undefined : jwks;
+  if (file === undefined && publicKey === undefined && encryptionKey === undefined) return undefined;
   return [
-    ...(jwks === undefined ? [] : parseJwks(readKeyFile('--jwks', jwks))),
+    ...(file === undefined ? [] : parseJwks(readKeyFile('--jwks', file))),
     ...(publicKey === undefined ? [] : [parsePublicKey(readKeyFile('--public-key', publicKey), keyId)]),
     ...(encryptionKey === undefined ? [] : [parseEncryptionKey(readKeyFile('--encryption-key', encryptionKey))]),
   ];
 }
 
+/** Where `--jwks` names an address: what it holds now; null where it is empty: no address any more. */
+export async function readPublished({ jwks }: PartnerOptions, config: Config): Promise<PublishedAt | null | undefined> {
+  if (jwks === '') return null;
+  if (jwks === undefined || !isAddress(jwks)) return undefined;
+  try {
+    const { keys, skipped } = await fetchPublishedKeysOnce(config, jwks);
+    for (const reason of skipped) printNote(`note: ${reason}`);
+    return { url: jwks, keys, usableForSeconds: config.partnerKeyMaxAgeHours * 3_600 };
+  } catch (error) {
+    if (!(error instanceof PublishedKeyError)) throw error;
+    throw new CommandFailed(`nothing was changed: the keys at ${jwks} could not be fetched: ${error.message}`);
+  }
+}
+
+function isAddress(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+}
+
 function readKeyFile(option: string, path: string): string {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path))
-    throw new UsageError(
-      `${option} takes a file: keys are not fetched from addresses. Download ${path}, check whose it is, and give the file`,
-    );
+  if (isAddress(path)) throw new UsageError(`${option} takes a file; a partner that publishes its keys is registered with --jwks ADDRESS`);
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

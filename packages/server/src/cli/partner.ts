@@ -5,13 +5,14 @@ import { changePartner, getPartner, type Registered, registerPartner, rotateSecr
 import { DEFAULT_SCOPES } from '../services/scopes.ts';
 import { loadCredentialsOf } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
+import { findPartnerJwks } from '../store/partner-jwks.ts';
 import { loadPartnerKeysOf } from '../store/partner-keys.ts';
 import { loadPartners, type StoredPartner } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { addExamples, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { describePartner, findGaps, type PartnerAndKeys, partnerJson } from './partner-description.ts';
 import { openCommandSealer } from './own-keys.ts';
-import { addPartnerOptions, collect, type PartnerOptions, readKeys, readTerms } from './partner-options.ts';
+import { addPartnerOptions, collect, type PartnerOptions, readKeys, readPublished, readTerms } from './partner-options.ts';
 
 /** `dci partner …`: who may call, and what they may see. */
 export function registerPartnerCommand(program: Command): void {
@@ -48,8 +49,9 @@ async function add(options: PartnerOptions): Promise<void> {
     scopes: DEFAULT_SCOPES,
     ...defined(readTerms(options, () => openCommandSealer(config))),
   };
+  const published = (await readPublished(options, config)) ?? undefined;
   const { registered, partner } = await withDatabase(config, async ({ db }) => {
-    const made = await registerPartner(db, BUILT_IN_PROFILES, { senderId, terms, keys });
+    const made = await registerPartner(db, BUILT_IN_PROFILES, { senderId, terms, keys, published });
     return { registered: made, partner: await getPartner(db, senderId) };
   });
   printRegistered(`registered ${senderId}`, registered, options.json);
@@ -68,10 +70,11 @@ function registerSet(partner: Command): void {
 
 async function set(named: string | undefined, options: PartnerOptions & { revokeKey?: string[] }): Promise<void> {
   const senderId = readSenderId(named, options);
-  const put = readKeys(options);
-  const keys = { put, replaceAll: options.jwks !== undefined, revoke: options.revokeKey };
   const config = loadConfig();
+  const put = readKeys(options);
   const terms = readTerms(options, () => openCommandSealer(config));
+  const published = await readPublished(options, config);
+  const keys = { put, replaceAll: options.jwks !== undefined && published === undefined, revoke: options.revokeKey, published };
   const found = await withDatabase(config, async ({ db }) => {
     await changePartner(db, BUILT_IN_PROFILES, senderId, { terms, keys });
     return await loadPartnerAndKeys(db, senderId);
@@ -174,7 +177,12 @@ async function loadPartnerAndKeys(db: Db, senderId: string): Promise<PartnerAndK
 }
 
 async function withKeys(db: Db, partner: StoredPartner): Promise<PartnerAndKeys> {
-  return { partner, keys: await loadPartnerKeysOf(db, partner.id), credentials: await loadCredentialsOf(db, partner.id) };
+  return {
+    partner,
+    keys: await loadPartnerKeysOf(db, partner.id),
+    jwks: await findPartnerJwks(db, partner.id),
+    credentials: await loadCredentialsOf(db, partner.id),
+  };
 }
 
 function printRegistered(headline: string, { senderId, clientId, clientSecret }: Registered, json: boolean | undefined): void {

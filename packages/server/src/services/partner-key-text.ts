@@ -12,22 +12,57 @@ const KEY_ID = /^[!#-&(-{}~]{1,200}$/;
 
 /** The keys of a JWKS, those for signatures and, by their `use`, those for encryption. Throws a `RegistrationError`. */
 export function parseJwks(text: string): (VerificationKey | EncryptionKey)[] {
-  const parsed = parseJson(text);
-  const listed: unknown = isObject(parsed) ? parsed.keys : undefined;
-  if (!Array.isArray(listed)) throw new RegistrationError(['a JWKS is a JSON object with a list "keys"']);
-  const keys = listed.map((jwk, index) =>
-    readKey<VerificationKey | EncryptionKey>(
-      `key ${index + 1} of the JWKS`,
-      jwk,
-      isObject(jwk) && jwk.use === 'enc' ? importEncryptionKey : importPublicKey,
-    ),
-  );
+  const keys = listKeys(text).map(readListedKey);
   if (keys.every(isEncryptionKey)) throw new RegistrationError(['the JWKS holds no key for signatures']);
   const repeated = keys.find(
     (key, index) => keys.findIndex((other) => other.kid === key.kid && isEncryptionKey(other) === isEncryptionKey(key)) !== index,
   );
   if (repeated !== undefined) throw new RegistrationError([`the JWKS holds two keys with the id "${repeated.kid}"`]);
   return keys;
+}
+
+/** What a partner's address was found to hold. */
+export interface FetchedKeys {
+  readonly keys: readonly (VerificationKey | EncryptionKey)[];
+  /** Why others that stand there are not used, one line each. */
+  readonly skipped: readonly string[];
+}
+
+const MOST_KEYS = 100;
+
+/**
+ * The usable keys of a JWKS that a partner publishes, which may be meant for others as well: what is of another kind is passed
+ * over, and of two keys with one id the first is taken. Throws a `RegistrationError` where nothing there signs.
+ */
+export function readPublishedJwks(text: string): FetchedKeys {
+  const keys = new Map<string, VerificationKey | EncryptionKey>();
+  const skipped: string[] = [];
+  for (const [index, jwk] of listKeys(text).slice(0, MOST_KEYS).entries()) {
+    try {
+      const key = readListedKey(jwk, index);
+      const id = `${isEncryptionKey(key)} ${key.kid}`;
+      if (keys.has(id)) skipped.push(`key ${index + 1} of the JWKS has the id of another`);
+      else keys.set(id, key);
+    } catch (error) {
+      if (!(error instanceof RegistrationError)) throw error;
+      skipped.push(error.message);
+    }
+  }
+  const found = [...keys.values()];
+  if (found.every(isEncryptionKey)) throw new RegistrationError(['the JWKS holds no key for signatures']);
+  return { keys: found, skipped };
+}
+
+function listKeys(text: string): readonly unknown[] {
+  const parsed = parseJson(text);
+  const listed: unknown = isObject(parsed) ? parsed.keys : undefined;
+  if (!Array.isArray(listed)) throw new RegistrationError(['a JWKS is a JSON object with a list "keys"']);
+  return listed;
+}
+
+function readListedKey(jwk: unknown, index: number): VerificationKey | EncryptionKey {
+  const load = isObject(jwk) && jwk.use === 'enc' ? importEncryptionKey : importPublicKey;
+  return readKey<VerificationKey | EncryptionKey>(`key ${index + 1} of the JWKS`, jwk, load);
 }
 
 /** One key, PEM or JWK; `kid` is needed where the key does not say it. Throws a `RegistrationError`. */
@@ -70,7 +105,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new RegistrationError(['the file is not JSON']);
+    throw new RegistrationError(['it is not JSON']);
   }
 }
 

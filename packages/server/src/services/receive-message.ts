@@ -12,10 +12,12 @@ import {
   type ReadJsonOptions,
   readJson,
   timestampMillis,
+  type VerificationKey,
   type VerifiedMessage,
   verifyMessageInBackground,
 } from '@dci/protocol';
 import type { Partner } from '../store/partners.ts';
+import type { PublishedKeys } from './published-keys.ts';
 
 /**
  * From bytes to a verified message, in the order of the checks: JSON, envelope, who it is for and from, signature,
@@ -39,6 +41,8 @@ export interface Reception {
   readonly digestForms: Map<string, DigestForm>;
   /** Of messages that are encrypted to us. */
   readonly decryption: Decryption;
+  /** Keys that partners publish; looked for when a signature names one that is not known. */
+  readonly publishedKeys: Pick<PublishedKeys, 'findNewKey'>;
   readonly log: { info(fields: object, text: string): void };
 }
 
@@ -54,14 +58,7 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
   const { value, changes } = readLeniently(reception, partner, received.value);
   const envelope = parseEnvelope(value);
   checkAddressees(reception, partner, envelope);
-  const message = await verifyMessageInBackground({
-    received,
-    envelope,
-    policy: partner.signaturePolicy,
-    findKey: (kid) => partner.keys.get(kid),
-    now: Math.floor(reception.now() / 1000),
-    preferredForm: reception.digestForms.get(partner.id),
-  });
+  const message = await verify(reception, partner, received, envelope);
   // Not before: what anybody can send must not fill the log.
   logChanges(reception, partner, changes);
   if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
@@ -71,6 +68,31 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
 /** The JSON of a message as it was sent. */
 export function readReceived(partner: Partner, bytes: Uint8Array): JsonText {
   return readJson(bytes, readOptions(partner));
+}
+
+async function verify(reception: Reception, partner: Partner, received: JsonText, envelope: Envelope): Promise<VerifiedMessage> {
+  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): Promise<VerifiedMessage> =>
+    verifyMessageInBackground({
+      received,
+      envelope,
+      policy: partner.signaturePolicy,
+      findKey,
+      now: Math.floor(reception.now() / 1000),
+      preferredForm: reception.digestForms.get(partner.id),
+    });
+  let unknown: string | undefined;
+  const findKnown = (kid: string): VerificationKey | undefined => {
+    const key = partner.keys.get(kid);
+    if (key === undefined) unknown = kid;
+    return key;
+  };
+  try {
+    return await verifyBy(findKnown);
+  } catch (error) {
+    const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
+    if (key === undefined) throw error;
+    return await verifyBy((kid) => (kid === key.kid ? key : undefined));
+  }
 }
 
 function readOptions({ lenient }: Partner): ReadJsonOptions {

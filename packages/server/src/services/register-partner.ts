@@ -4,7 +4,8 @@ import { v7 as uuidV7 } from 'uuid';
 import type { Profile } from '../profiles/profile.ts';
 import { insertCredential, loadCredentialsOf, replaceSecret } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
-import { putPartnerKey, revokePartnerKeys, useOf } from '../store/partner-keys.ts';
+import { deletePartnerJwks, putPartnerJwks, recordKeys, type UsableKeys } from '../store/partner-jwks.ts';
+import { deletePartnerKeys, putPartnerKey, revokePartnerKeys, useOf } from '../store/partner-keys.ts';
 import { findPartner, insertPartner, lockPartner, type StoredPartner, updatePartner } from '../store/partners.ts';
 import { hashSecret, makeSecret } from './client-secret.ts';
 import { changeTerms, NO_TERMS, RegistrationError, type TermChanges } from './partner-terms.ts';
@@ -26,6 +27,13 @@ export interface KeyChanges {
   readonly put?: readonly (VerificationKey | EncryptionKey)[];
   readonly replaceAll?: boolean;
   readonly revoke?: readonly string[];
+  /** Keys at an address, in place of all others; null: no address any more. */
+  readonly published?: PublishedAt | null;
+}
+
+/** What a partner's address holds. */
+export interface PublishedAt extends UsableKeys {
+  readonly url: string;
 }
 
 /** There is no such partner or key, or there is one already. */
@@ -40,7 +48,12 @@ const SENDER_ID = /^[!#-&(-{}~]{1,99}$/;
 export async function registerPartner(
   db: Db,
   profiles: readonly Profile[],
-  registration: { readonly senderId: string; readonly terms: TermChanges; readonly keys: readonly (VerificationKey | EncryptionKey)[] },
+  registration: {
+    readonly senderId: string;
+    readonly terms: TermChanges;
+    readonly keys: readonly (VerificationKey | EncryptionKey)[];
+    readonly published?: PublishedAt;
+  },
 ): Promise<Registered> {
   const { senderId, keys } = registration;
   if (!SENDER_ID.test(senderId))
@@ -53,6 +66,7 @@ export async function registerPartner(
     if (!(await insertPartner(transaction, { id: credential.partnerId, senderId, ...terms })))
       throw new PartnerStateError(`the sender id "${senderId}" is registered already`);
     await insertCredential(transaction, { ...credential, secretHash });
+    if (registration.published !== undefined) await publish(transaction, credential.partnerId, registration.published);
     for (const key of keys) await putPartnerKey(transaction, credential.partnerId, key);
   });
   return { senderId, clientId: credential.clientId, clientSecret };
@@ -73,7 +87,17 @@ export async function changePartner(
   });
 }
 
-async function changeKeys(db: Db, partner: StoredPartner, { put = [], replaceAll = false, revoke = [] }: KeyChanges): Promise<void> {
+async function publish(db: Db, partnerId: string, published: PublishedAt): Promise<void> {
+  const attempt = { partnerId, url: published.url };
+  await deletePartnerKeys(db, partnerId);
+  await putPartnerJwks(db, attempt);
+  await recordKeys(db, attempt, published);
+}
+
+async function changeKeys(db: Db, partner: StoredPartner, changes: KeyChanges): Promise<void> {
+  const { put = [], replaceAll = false, revoke = [], published } = changes;
+  if (published === null || replaceAll) await deletePartnerJwks(db, partner.id);
+  else if (published !== undefined) await publish(db, partner.id, published);
   const present = [...partner.keys.values(), ...partner.encryptionKeys.values()].map((key) => ({ use: useOf(key), kid: key.kid }));
   const unknown = revoke.find((kid) => !present.some((key) => key.kid === kid));
   if (unknown !== undefined) throw new PartnerStateError(`${partner.senderId} has no key "${unknown}"`);

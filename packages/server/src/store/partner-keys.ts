@@ -7,7 +7,7 @@ import {
   publicJwk,
   type VerificationKey,
 } from '@dci/protocol';
-import { type Selectable, sql } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { touchPartner } from './partner-revision.ts';
 import type { Tables } from './tables.ts';
@@ -21,10 +21,12 @@ export interface PartnerKey {
   readonly kid: string;
   readonly algorithm: string;
   readonly publicJwk: Selectable<Tables['partner_key']>['public_jwk'];
+  /** An operator, or the address where the partner publishes its keys. */
+  readonly source: 'operator' | 'jwks';
   readonly createdAt: Date;
 }
 
-/** Keys that were not revoked. */
+/** Keys that may be used: not revoked, and not from an address that has been silent for too long. */
 export async function loadPartnerKeys(db: Db): Promise<PartnerKey[]> {
   return await selectKeys(db).execute();
 }
@@ -36,9 +38,21 @@ export async function loadPartnerKeysOf(db: Db, partnerId: string): Promise<Part
 function selectKeys(db: Db) {
   return db
     .selectFrom('partner_key')
-    .select(['partner_id as partnerId', 'kid', 'algorithm', 'public_jwk as publicJwk', 'created_at as createdAt'])
+    .select(['partner_id as partnerId', 'kid', 'algorithm', 'public_jwk as publicJwk', 'source', 'created_at as createdAt'])
     .select((column) => column.ref('use').$castTo<KeyUse>().as('use'))
     .where('revoked_at', 'is', null)
+    .where((where) =>
+      where.or([
+        where('source', '=', 'operator'),
+        where.exists(
+          where
+            .selectFrom('partner_jwks')
+            .select('url')
+            .whereRef('partner_jwks.partner_id', '=', 'partner_key.partner_id')
+            .where('usable_until', '>', sql<Date>`clock_timestamp()`),
+        ),
+      ]),
+    )
     .orderBy('created_at')
     .orderBy('kid');
 }
@@ -47,7 +61,8 @@ function selectKeys(db: Db) {
 export async function putPartnerKey(db: Db, partnerId: string, key: VerificationKey | EncryptionKey): Promise<void> {
   const stored = {
     algorithm: key.algorithm,
-    public_jwk: JSON.stringify(isEncryptionKey(key) ? publicEncryptionJwk(key) : publicJwk(key)),
+    public_jwk: JSON.stringify(writeJwk(key)),
+    source: 'operator' as const,
   };
   await db
     .insertInto('partner_key')
@@ -59,20 +74,71 @@ export async function putPartnerKey(db: Db, partnerId: string, key: Verification
   await touchPartner(db, partnerId);
 }
 
+/** The key as it is published. */
+export function writeJwk(key: VerificationKey | EncryptionKey): object {
+  return isEncryptionKey(key) ? publicEncryptionJwk(key) : publicJwk(key);
+}
+
+/** Keys that came from the partner's address and were not revoked, also where that has been silent for too long. */
+export async function loadFetchedKeys(db: Db, partnerId: string): Promise<(KeyName & Pick<PartnerKey, 'publicJwk'>)[]> {
+  return await db
+    .selectFrom('partner_key')
+    .select(['kid', 'public_jwk as publicJwk'])
+    .select((column) => column.ref('use').$castTo<KeyUse>().as('use'))
+    .where('partner_id', '=', partnerId)
+    .where('source', '=', 'jwks')
+    .where('revoked_at', 'is', null)
+    .execute();
+}
+
+/** False where a key of that use and id is registered or was revoked: that stands. */
+export async function insertFetchedKey(db: Db, partnerId: string, key: VerificationKey | EncryptionKey): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('partner_key')
+    .values({
+      partner_id: partnerId,
+      use: useOf(key),
+      kid: key.kid,
+      algorithm: key.algorithm,
+      public_jwk: JSON.stringify(writeJwk(key)),
+      source: 'jwks',
+    })
+    .onConflict((conflict) => conflict.columns(['partner_id', 'use', 'kid']).doNothing())
+    .executeTakeFirstOrThrow();
+  return numInsertedOrUpdatedRows === 1n;
+}
+
+export async function deleteFetchedKeys(db: Db, partnerId: string, keys: readonly KeyName[]): Promise<void> {
+  if (keys.length === 0) return;
+  await db.deleteFrom('partner_key').where('partner_id', '=', partnerId).where('source', '=', 'jwks').where(isOneOf(keys)).execute();
+}
+
+/** Takes away every key that was not revoked; where its id turns up again, it may be another. */
+export async function deletePartnerKeys(db: Db, partnerId: string): Promise<void> {
+  await db.deleteFrom('partner_key').where('partner_id', '=', partnerId).where('revoked_at', 'is', null).execute();
+  await touchPartner(db, partnerId);
+}
+
+/** What tells a partner's keys apart. */
+export interface KeyName {
+  readonly use: KeyUse;
+  readonly kid: string;
+}
+
+function isOneOf(keys: readonly KeyName[]) {
+  return (column: ExpressionBuilder<Tables, 'partner_key'>) => column.or(keys.map(({ use, kid }) => column.and({ use, kid })));
+}
+
 export function useOf(key: VerificationKey | EncryptionKey): KeyUse {
   return isEncryptionKey(key) ? 'enc' : 'sig';
 }
 
-export async function revokePartnerKeys(
-  db: Db,
-  partnerId: string,
-  keys: readonly { readonly use: KeyUse; readonly kid: string }[],
-): Promise<void> {
+export async function revokePartnerKeys(db: Db, partnerId: string, keys: readonly KeyName[]): Promise<void> {
   await db
     .updateTable('partner_key')
     .set({ revoked_at: sql<Date>`now()` })
     .where('partner_id', '=', partnerId)
-    .where((column) => column.or(keys.map(({ use, kid }) => column.and({ use, kid }))))
+    .where(isOneOf(keys))
     .execute();
   await touchPartner(db, partnerId);
 }

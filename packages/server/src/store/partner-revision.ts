@@ -11,10 +11,11 @@ export async function touchPartner(db: Db, partnerId: string): Promise<void> {
   await db.updateTable('partner').set({ revision: NEXT_REVISION, updated_at: sql<Date>`now()` }).where('id', '=', partnerId).execute();
 }
 
-/** Differs whenever a partner was added, changed or removed. */
+/** Differs whenever a partner was added, changed or removed, or the keys that it publishes are others. */
 export async function loadPartnersVersion(db: Db): Promise<string> {
   // The sum, not the largest: a transaction that ends late may bring a revision below one that was seen.
   const { rows } = await sql<{ version: string }>`
-    select count(*) || ' ' || coalesce(sum(revision), 0) as version from partner`.execute(db);
+    select count(*) || ' ' || coalesce(sum(revision), 0) || ' ' || (select coalesce(sum(revision), 0) from partner_jwks) as version
+    from partner`.execute(db);
   return rows[0]?.version ?? '';
 }

@@ -36,6 +36,8 @@ export interface Partner {
   readonly keys: ReadonlyMap<string, VerificationKey>;
   /** Those that it is encrypted to, the newest last. */
   readonly encryptionKeys: ReadonlyMap<string, EncryptionKey>;
+  /** Whether keys of it that are not known yet may stand at an address of its own. */
+  readonly publishesKeys: boolean;
 }
 
 /** `optional`: a message without a signature is taken; one that is there must be good all the same. */
@@ -62,24 +64,33 @@ export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
 export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage', 'subscriptions'] as const;
 
 /** What an operator decides about a partner. */
-export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys' | 'encryptionKeys'>;
+export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys' | 'encryptionKeys' | 'publishesKeys'>;
 
 export interface StoredPartner extends Partner {
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
-type PartnerRow = Selectable<Tables['partner']>;
+type PartnerRow = Selectable<Tables['partner']> & { readonly publishes_keys: unknown };
 
 /** All partners, active or not, by sender id. */
 export async function loadPartners(db: Db): Promise<StoredPartner[]> {
-  const rows = await db.selectFrom('partner').selectAll().orderBy('sender_id').execute();
+  const rows = await selectPartners(db).orderBy('sender_id').execute();
   const keys = Map.groupBy(await loadPartnerKeys(db), ({ partnerId }) => partnerId);
   return rows.map((row) => readPartner(row, keys.get(row.id) ?? []));
 }
 
+function selectPartners(db: Db) {
+  return db
+    .selectFrom('partner')
+    .selectAll()
+    .select((select) =>
+      select.exists(select.selectFrom('partner_jwks').select('url').whereRef('partner_id', '=', 'partner.id')).as('publishes_keys'),
+    );
+}
+
 export async function findPartner(db: Db, senderId: string): Promise<StoredPartner | undefined> {
-  const row = await db.selectFrom('partner').selectAll().where('sender_id', '=', senderId).executeTakeFirst();
+  const row = await selectPartners(db).where('sender_id', '=', senderId).executeTakeFirst();
   return row === undefined ? undefined : readPartner(row, await loadPartnerKeysOf(db, row.id));
 }
 
@@ -152,6 +163,7 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     sealedCallbackAuth: row.sealed_callback_auth ?? undefined,
     keys: readVerificationKeys(keys),
     encryptionKeys: readEncryptionKeys(keys),
+    publishesKeys: row.publishes_keys === true,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

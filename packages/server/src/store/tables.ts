@@ -116,8 +116,19 @@ export interface Tables {
     use: Generated<string>;
     algorithm: string;
     public_jwk: ColumnType<JsonWebKey, string, string>;
+    source: Generated<'operator' | 'jwks'>;
     created_at: Timestamp;
     revoked_at: Date | null;
+  };
+  partner_jwks: {
+    partner_id: string;
+    url: string;
+    revision: Generated<string>;
+    attempted_at: Date | null;
+    finished_at: Date | null;
+    fetched_at: Date | null;
+    usable_until: Date | null;
+    error: string | null;
   };
   own_key: {
     kid: string;

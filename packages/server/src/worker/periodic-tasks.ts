@@ -3,6 +3,7 @@ import { type CheckpointKeys, checkpointSigner, digestCheckpoint, keepCheckpoint
 import type { Profile } from '../profiles/profile.ts';
 import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
 import { destroyEndedKeys } from '../services/own-key-life.ts';
+import type { PublishedKeys } from '../services/published-keys.ts';
 import { retireAudit } from '../services/retire-audit.ts';
 import { tendSubscriptions } from '../services/tend-subscriptions.ts';
 import { makeAuditPartitions, tidyAuditIndexes } from '../store/audit-partitions.ts';
@@ -15,6 +16,7 @@ export interface PeriodicTaskParts {
   readonly database: Database;
   readonly profiles: readonly Profile[];
   readonly checkpointKeys: CheckpointKeys;
+  readonly publishedKeys: Pick<PublishedKeys, 'refreshDue'>;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: { info(fields: object, text: string): void };
@@ -23,7 +25,8 @@ export interface PeriodicTaskParts {
 const CHECKPOINT_EVERY_MS = 300_000;
 
 /** What is done every so often, in this order. */
-export function listPeriodicTasks({ config, database, profiles, checkpointKeys, now, log }: PeriodicTaskParts): PeriodicTask[] {
+export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
+  const { config, database, profiles, checkpointKeys, publishedKeys, now, log } = parts;
   return [
     {
       name: 'make audit partitions',
@@ -46,6 +49,7 @@ export function listPeriodicTasks({ config, database, profiles, checkpointKeys, 
     { name: 'tidy audit indexes', run: tidyAuditIndexes },
     ...(config.auditRetentionMonths === undefined ? [] : [retireTask(config.auditRetentionMonths, checkpointKeys, now, log)]),
     { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
+    { name: 'refresh published keys', run: publishedKeys.refreshDue },
     { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
     { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),

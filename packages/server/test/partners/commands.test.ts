@@ -147,7 +147,7 @@ describe('dci partner add', () => {
     ['a callback prefix that is none', ['--sender-id', 'x', '--allow-callback', 'https://x/?a=b'], /cannot be called/],
     ['an address that cannot be called', ['--sender-id', 'x', '--notify-uri', 'ftp://x/'], /cannot be called/],
     ['credentials for callbacks that are none', ['--sender-id', 'x', '--callback-auth', '/dev/null'], /--callback-auth: it is not JSON/],
-    ['a JWKS address', ['--sender-id', 'x', '--jwks', 'https://x.example.org/jwks.json'], /not fetched from addresses/],
+    ['a key at an address', ['--sender-id', 'x', '--public-key', 'https://x.example.org/key.pem', '--key-id', 'k'], /takes a file/],
     ['a key without its id', ['--sender-id', 'x', '--public-key', '/dev/null'], /does not say its id/],
     ['a key id without a key', ['--sender-id', 'x', '--key-id', 'k'], /--public-key/],
     ['a file that is not there', ['--sender-id', 'x', '--jwks', '/nowhere'], /--jwks: ENOENT/],
