@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import { keyState, type KeyState, LEAD_SECONDS } from '../services/own-key-life.ts';
 import { OwnKeyError, rotateOwnKeys, withdrawKey } from '../services/own-keys.ts';
+import { resealAll } from '../services/reseal.ts';
+import { readSealer, type Sealer } from '../services/sealer.ts';
 import { type KeyUse, loadOwnKeys } from '../store/own-keys.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { openCommandSealer, openKeys } from './own-keys.ts';
-import { addExamples, CommandFailed, printJson, printLine, printTable } from './output.ts';
+import { addExamples, CommandFailed, printJson, printLine, printTable, UsageError } from './output.ts';
 
 /** `dci key …`: the keys that sign what this server sends, and those that others encrypt to. */
 export function registerKey(program: Command): void {
@@ -34,6 +36,34 @@ export function registerKey(program: Command): void {
     .option('--json', 'print {kid}')
     .action(retireKey);
   addExamples(retire, 'dci key retire gY9x0EGZUmhnQSNYpVxCrE2Opdv6CMfRMGXWPxiIAKU');
+  registerReseal(key);
+}
+
+function registerReseal(key: Command): void {
+  const reseal = key
+    .command('reseal')
+    .description(
+      'after the key encryption key was changed, with all servers stopped: seal under the new one what was sealed under the old one',
+    )
+    .requiredOption('--from <file>', 'the old key encryption key, as base64')
+    .option('--json', 'print {resealed}')
+    .action(resealKeys);
+  addExamples(reseal, 'dci key reseal --from old-key-encryption.key');
+}
+
+async function resealKeys({ from, json }: { from: string; json?: boolean }): Promise<void> {
+  const config = loadConfig();
+  const resealed = await withDatabase(config, ({ db }) => resealAll(db, readOldSealer(from), openCommandSealer(config)));
+  if (json) printJson({ resealed });
+  else printLine(`sealed anew: ${resealed}`);
+}
+
+function readOldSealer(file: string): Sealer {
+  try {
+    return readSealer(file);
+  } catch (error) {
+    throw new UsageError(`--from: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 interface ListedKey {

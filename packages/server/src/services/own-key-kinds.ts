@@ -75,6 +75,7 @@ export function openKey({ kid, use, sealedPrivateKey }: OpenableKey, sealer: Sea
   return createPrivateKey({ key: sealer.unseal(sealedPrivateKey, sealedAs(use, kid)), type: 'pkcs8', format: 'der' });
 }
 
-function sealedAs(use: KeyUse, kid: string): string {
+/** What a private half is sealed for: nothing else opens it. */
+export function sealedAs(use: KeyUse, kid: string): string {
   return `the ${use === 'sig' ? 'signing' : 'encryption'} key ${kid}`;
 }

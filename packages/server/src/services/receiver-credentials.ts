@@ -28,7 +28,8 @@ export class ReceiverSignInError extends Error {
   override readonly name = 'ReceiverSignInError';
 }
 
-const USE = 'callback credentials';
+/** What they are sealed for. */
+export const CALLBACK_AUTH_USE = 'callback credentials';
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 65_536;
 const USUAL_LIFE_SECONDS = 300;
@@ -37,7 +38,7 @@ const SPARE_SECONDS = 30;
 
 /** As kept with the partner. */
 export function sealCallbackAuth(sealer: Sealer, auth: CallbackAuth): Buffer {
-  return sealer.seal(Buffer.from(JSON.stringify(auth)), USE);
+  return sealer.seal(Buffer.from(JSON.stringify(auth)), CALLBACK_AUTH_USE);
 }
 
 interface Held {
@@ -70,7 +71,7 @@ export function createReceiverCredentials(parts: { sealer: Sealer; client: Guard
   return {
     async authorize(partner) {
       if (partner.sealedCallbackAuth === undefined) return undefined;
-      const auth = JSON.parse(parts.sealer.unseal(partner.sealedCallbackAuth, USE).toString()) as CallbackAuth;
+      const auth = JSON.parse(parts.sealer.unseal(partner.sealedCallbackAuth, CALLBACK_AUTH_USE).toString()) as CallbackAuth;
       return `Bearer ${auth.kind === 'bearer' ? auth.token : await getToken(partner, auth)}`;
     },
     forget(partner) {

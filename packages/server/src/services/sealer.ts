@@ -40,6 +40,11 @@ export function openSealer(settings: SealerSettings, warn: (text: string) => voi
   return createSealer(loadKeyFile(settings, warn));
 }
 
+/** A sealer under the key that a file holds, as base64. */
+export function readSealer(file: string): Sealer {
+  return createSealer(parseKey(readFileSync(file, 'utf8').trim(), file));
+}
+
 export function createSealer(keyEncryptionKey: Uint8Array): Sealer {
   const deriveKey = (label: string): Buffer => Buffer.from(hkdfSync('sha256', keyEncryptionKey, '', `dci ${label}`, KEY_BYTES));
   const sealingKey = deriveKey('seal');

@@ -2,6 +2,7 @@ import type { JsonWebKey } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { Db } from './database.ts';
+import type { SealedColumn } from './sealed.ts';
 
 /** `sig` signs what we send, `enc` is what others encrypt to for us (RFC 7517, 4.2). */
 export type KeyUse = 'sig' | 'enc';
@@ -24,6 +25,9 @@ export interface StoredKey {
   /** Ended by hand, with all it signed and all that was encrypted to it. */
   readonly withdrawnAt: Date | null;
 }
+
+/** Where the private halves lie. */
+export const OWN_KEY_COLUMN: SealedColumn = { table: 'own_key', column: 'sealed_private_key', id: 'kid', detail: 'use' };
 
 const OWN_KEY_LOCK = 7_310_002;
 

@@ -3,6 +3,7 @@ import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readEncryptionKeys, readVerificationKeys } from './partner-keys.ts';
 import { NEXT_REVISION } from './partner-revision.ts';
+import type { SealedColumn } from './sealed.ts';
 import type { Tables } from './tables.ts';
 
 /** A system that may call us: who it is, what it may ask, and why. */
@@ -70,6 +71,9 @@ export interface StoredPartner extends Partner {
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
+
+/** Where it lies how we present ourselves to partners. */
+export const CALLBACK_AUTH_COLUMN: SealedColumn = { table: 'partner', column: 'sealed_callback_auth', id: 'id', detail: 'sender_id' };
 
 type PartnerRow = Selectable<Tables['partner']> & { readonly publishes_keys: unknown };
 

@@ -311,6 +311,29 @@ describe('dci key', () => {
     expect(await command.run('key', 'rotate', '--use', 'other')).toMatchObject({ status: 2 });
   });
 
+  it('seals the keys anew under another key encryption key, all of them or none', async () => {
+    const [old, fresh, wrong] = [1, 2, 3].map(() => randomBytes(32).toString('base64'));
+    const before = await openCommandLine({ DCI_KEY_ENCRYPTION_KEY: old ?? '' });
+    const { host, user, database } = before.test.connection;
+    const url = `postgresql:///${database}?host=${host}&user=${user}`;
+    const after = await openCommandLine({ DCI_KEY_ENCRYPTION_KEY: fresh ?? '', DCI_DATABASE_URL: url });
+    const listed = (await before.run('key', 'list', '--json')).out;
+    const auth = ['--callback-auth', write('auth.json', JSON.stringify({ token: 'presented-to-the-receiver' }))];
+    expect(await before.run('partner', 'add', '--sender-id', 'called.example.org', ...auth)).toMatchObject({ status: 0 });
+    expect(await after.run('key', 'list')).toMatchObject({ status: 1 });
+    expect(await after.run('key', 'reseal', '--from', write('wrong.key', wrong ?? ''))).toMatchObject({ status: 1 });
+    expect(await after.run('key', 'reseal', '--from', write('no.key', 'short'))).toMatchObject({ status: 2 });
+    expect(await before.run('key', 'list', '--json')).toMatchObject({ status: 0, out: listed });
+    expect(await after.run('key', 'reseal', '--from', write('old.key', old ?? ''), '--json')).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('"resealed": 4'),
+    });
+    expect(await after.run('key', 'list', '--json')).toMatchObject({ status: 0, out: listed });
+    expect(await before.run('key', 'list')).toMatchObject({ status: 1 });
+    await after.close();
+    await before.close();
+  });
+
   it('does not rotate a key that the operator keeps, and refuses a wrong key encryption key', async () => {
     const own = write('own.pem', String(generateSigningKey('ES256').key.export({ type: 'pkcs8', format: 'pem' })));
     const kept = await openCommandLine({ DCI_SIGNING_KEY_PATH: own });
