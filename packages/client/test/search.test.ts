@@ -1,7 +1,7 @@
 import { generateSigningKey, importPublicKey, publicJwk, type SearchCriteria } from '@dci/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDciClient, DciAnswerError, type DciClient, type DciClientOptions, DciConnectionError, DciRefusal } from '../src/index.ts';
-import { CREDENTIALS, REGISTRY_ID, type Registry, refuse, startRegistry, verifyRequest, writeAnswer } from './support/registry.ts';
+import { DciAnswerError, type DciClient, type DciClientOptions, DciConnectionError, DciRefusal } from '../src/index.ts';
+import { connectTo, REGISTRY_ID, type Registry, refuse, startRegistry, verifyRequest, writeAnswer } from './support/registry.ts';
 
 const PARTNER_KEY = generateSigningKey('EdDSA');
 const BY_ID: SearchCriteria = { query_type: 'idtype-value', query: { type: 'UIN', value: '847951632' } };
@@ -16,16 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => registry.close());
 
-function connect(options: Partial<DciClientOptions> = {}): DciClient {
-  return createDciClient({
-    baseUrl: registry.baseUrl,
-    senderId: 'partner.example.org',
-    receiverId: REGISTRY_ID,
-    credentials: CREDENTIALS,
-    signingKey: PARTNER_KEY,
-    ...options,
-  });
-}
+const connect = (options: Partial<DciClientOptions> = {}): DciClient => connectTo(registry, { signingKey: PARTNER_KEY, ...options });
 
 function requestsTo(path: string): typeof registry.requests {
   return registry.requests.filter((request) => request.path === `/base/${path}`);

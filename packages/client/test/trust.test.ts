@@ -11,16 +11,8 @@ import {
   SIGNATURE_DIALECTS,
 } from '@dci/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDciClient, DciAnswerError, type DciClient, type DciClientOptions } from '../src/index.ts';
-import {
-  CREDENTIALS,
-  REGISTRY_ID,
-  type Registry,
-  startRegistry,
-  verifyRequest,
-  writeAnswer,
-  writeEncryptedAnswer,
-} from './support/registry.ts';
+import { DciAnswerError, type DciClient, type DciClientOptions } from '../src/index.ts';
+import { connectTo, type Registry, startRegistry, verifyRequest, writeAnswer, writeEncryptedAnswer } from './support/registry.ts';
 
 const PARTNER_KEY = generateSigningKey('EdDSA');
 const BY_ID: SearchCriteria = { query_type: 'idtype-value', query: { type: 'UIN', value: '847951632' } };
@@ -39,17 +31,8 @@ beforeEach(async () => {
 });
 afterEach(() => registry.close());
 
-function connect(options: Partial<DciClientOptions> = {}): DciClient {
-  return createDciClient({
-    baseUrl: registry.baseUrl,
-    senderId: 'partner.example.org',
-    receiverId: REGISTRY_ID,
-    credentials: CREDENTIALS,
-    signingKey: PARTNER_KEY,
-    decryptionKeys: [OWN],
-    ...options,
-  });
-}
+const connect = (options: Partial<DciClientOptions> = {}): DciClient =>
+  connectTo(registry, { signingKey: PARTNER_KEY, decryptionKeys: [OWN], ...options });
 
 function lastSearch(): Registry['requests'][number] {
   const sent = registry.requests.findLast(({ path }) => path.endsWith('/search'));

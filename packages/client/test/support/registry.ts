@@ -28,6 +28,7 @@ import {
   writeSearchResponse,
   writeSignedEnvelope,
 } from '@dci/protocol';
+import { createDciClient, type DciClient, type DciClientOptions } from '../../src/index.ts';
 
 /** A registry on a real socket that records what arrives and answers as it is told: rightly, or with one thing wrong. */
 export interface Registry {
@@ -68,6 +69,17 @@ export interface Answer {
 
 export const REGISTRY_ID = 'registry.example.org';
 export const CREDENTIALS = { clientId: 'client 1', clientSecret: 's:e/c+r%et' };
+
+/** A partner's client of that registry. */
+export function connectTo(registry: Registry, options: Partial<DciClientOptions>): DciClient {
+  return createDciClient({
+    baseUrl: registry.baseUrl,
+    senderId: 'partner.example.org',
+    receiverId: REGISTRY_ID,
+    credentials: CREDENTIALS,
+    ...options,
+  });
+}
 
 export async function startRegistry(): Promise<Registry> {
   const signingKey = generateSigningKey('ES256');

@@ -1,6 +1,7 @@
 import {
   Acknowledgement,
   CallbackHeader,
+  EncryptedMessage,
   RequestHeader,
   SearchRequest,
   SearchResponse,
@@ -41,11 +42,16 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
 const Signature = Type.Optional(
   Type.String({
     description:
-      'Signature over {header, message}: namespace="dci", kidId="…", algorithm="…", created="…", expires="…", headers="(created) (expires) digest", signature="…"',
+      'Signature over {header, message}: namespace="dci", kidId="…", algorithm="…", created="…", expires="…", headers="(created) (expires) digest", signature="…"; or a compact JWS, its payload attached or detached',
   }),
 );
 const Errors = Type.Array(Type.Object({ code: Type.String(), message: Type.String(), pointer: Type.Optional(Type.String()) }));
 const ErrorMember = Type.Object({ code: Type.String(), message: Type.String() });
+
+/** In clear, or as a JWE where the header says so. */
+function encryptable<T extends TSchema>(message: T) {
+  return Type.Union([message, EncryptedMessage]);
+}
 
 const SignedRefusal = Type.Object({ signature: Signature, header: CallbackHeader, errors: Errors, error: ErrorMember });
 const PlainRefusal = Type.Object({
@@ -67,11 +73,11 @@ export function searchDocumentation(mounted: Profile | undefined): FastifySchema
     description:
       'Query types: idtype-value, predicate, expression. An item that cannot be served is refused by its reason code; the others are answered.',
     security: [{ bearer: [] }],
-    body: Type.Object({ signature: Signature, header: RequestHeader, message: SearchRequest }),
+    body: Type.Object({ signature: Signature, header: RequestHeader, message: encryptable(SearchRequest) }),
     response: {
       200: describe(
         'A signed envelope; without message where the header was refused',
-        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(SearchResponse) }),
+        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(encryptable(SearchResponse)) }),
       ),
       400: describe('The message cannot be understood', SignedRefusal),
       401: describe('No valid token, or no valid signature', PlainRefusal),
@@ -115,7 +121,7 @@ export function acknowledgedDocumentation(action: string, mounted: Profile | und
     description:
       'The answer goes to sender_uri if that is registered for the partner, else to the registered address. The same request again is acknowledged alike and done once.',
     security: [{ bearer: [] }],
-    body: Type.Object({ signature: Signature, header: RequestHeader, message }),
+    body: Type.Object({ signature: Signature, header: RequestHeader, message: encryptable(message) }),
     response: {
       202: describe('Taken: the answer follows', Acknowledgement),
       400: describe('Not taken; the text says why', PlainRefusal),

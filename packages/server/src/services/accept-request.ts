@@ -120,7 +120,9 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     const usual = { ack_status: 'ACK', timestamp: taken.receivedAt.toISOString(), correlation_id: taken.correlationId };
     if (action.acknowledge === undefined || taken.begun === undefined) return JSON.stringify({ message: usual });
     const { header, message } = action.acknowledge(taken.begun);
-    return await answers.write({ partner, terms: taken.replyTerms as ReplyTerms }, header, canonicalJson({ ...usual, ...message }));
+    // Nobody's data, and an acknowledgement must be readable as one.
+    const terms = { ...(taken.replyTerms as ReplyTerms), encrypt: false };
+    return await answers.write({ partner, terms }, header, canonicalJson({ ...usual, ...message }));
   }
 
   return {

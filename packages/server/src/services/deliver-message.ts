@@ -94,8 +94,9 @@ function pick({ partnerId, action, lane }: Delivery): Pick<Attempt, 'partnerId' 
   return { partnerId, action, lane };
 }
 
-function findHindrance(partner: Partner | undefined, { url, rights, remake }: Delivery): string | undefined {
+function findHindrance(partner: Partner | undefined, { url, rights, remake, replyTerms }: Delivery): string | undefined {
   if (partner?.active !== true) return 'the partner is not active';
+  if ((replyTerms as ReplyTerms).encrypt && partner.encryptionKeys.size === 0) return 'the partner has no key any more to encrypt to';
   if (!mayCallAt(partner, url)) return 'the address is not registered for the partner any more';
   if (partner.revision !== rights && remake === undefined) return 'the partner has changed since';
   return undefined;
