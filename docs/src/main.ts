@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createProgram, SETTINGS } from '@dci/server';
+import { AGREEMENT_SCHEMA, createProgram, SETTINGS } from '@dci/server';
 import { writeCommandLinePage } from './command-line-page.ts';
 import { writeConfigurationPage } from './configuration-page.ts';
 
@@ -10,6 +10,7 @@ const FOLDER = new URL('../reference/', import.meta.url);
 const PAGES: Readonly<Record<string, string>> = {
   'configuration.md': writeConfigurationPage(SETTINGS),
   'cli.md': writeCommandLinePage(createProgram()),
+  'agreement.schema.json': `${JSON.stringify(AGREEMENT_SCHEMA, undefined, 2)}\n`,
 };
 
 function main(args: readonly string[]): number {

@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino';
 import { createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
+import { createPseudonyms } from './disclosure/pseudonyms.ts';
 import { createQueryDescriber } from './disclosure/query-description.ts';
 import { createGate } from './http/gate.ts';
 import type { HealthParts } from './http/routes/health.ts';
@@ -16,6 +17,7 @@ import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
 import { createAuditorService } from './services/answer-auditor.ts';
 import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts';
+import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
@@ -99,6 +101,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
+    const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
     const searching = {
       reception: {
         ...config,
@@ -108,11 +111,20 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         publishedKeys,
         log,
       },
-      search: createSearch({ ...config, profiles, reader, cursorKey, now }),
+      search: createSearch({
+        ...config,
+        profiles,
+        reader,
+        cursorKey,
+        pseudonyms,
+        consentTokens: createConsentTokens(database.db, now),
+        now,
+      }),
       audit,
       answers,
       describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
       cursorKey,
+      pseudonyms,
       charge: gate.charge,
     };
     const search = createSearchService(searching);

@@ -23,6 +23,7 @@ import type { PartnerDirectory } from './services/partner-directory.ts';
 import type { Reception, Sender } from './services/receive-message.ts';
 import { createReceiverCredentials } from './services/receiver-credentials.ts';
 import type { Sealer } from './services/sealer.ts';
+import type { Pseudonyms } from './disclosure/pseudonyms.ts';
 import type { Search } from './services/search.ts';
 import { watchNotifications } from './services/watch-notifications.ts';
 import { createTxnStatus } from './services/txn-status.ts';
@@ -59,6 +60,7 @@ export interface BackgroundParts {
   readonly reception: Reception;
   readonly describeQuery: QueryDescriber;
   readonly cursorKey: Buffer;
+  readonly pseudonyms: Pseudonyms;
   readonly charge: (sender: Sender, points: number) => Promise<void>;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -2,5 +2,6 @@
 export { createProgram } from './cli/main.ts';
 export { SETTINGS } from './config.ts';
 export { connectDatabase, type OpenedDatabase } from './postgres/open-database.ts';
+export { AGREEMENT_SCHEMA } from './services/agreement.ts';
 export { BUILT_IN_PROFILES } from './profiles/index.ts';
 export { compileLookUp, compileLookUps, type LookUpPlan } from './registry/look-up.ts';

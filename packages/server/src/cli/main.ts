@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
 import { registerAudit } from './audit.ts';
 import { registerDelivery } from './delivery.ts';
+import { registerAuthority } from './authority.ts';
+import { registerConsent } from './consent.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDuplicates } from './duplicates.ts';
@@ -34,6 +36,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerDuplicates,
   registerProfile,
   registerPartnerCommand,
+  registerConsent,
+  registerAuthority,
   registerToken,
   registerSubscription,
   registerKey,

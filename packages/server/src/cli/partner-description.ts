@@ -1,8 +1,9 @@
-import { findFieldRule } from '../disclosure/field-rules.ts';
+import { ruleOf } from '../disclosure/grant.ts';
 import type { Credential } from '../store/credentials.ts';
 import type { KeyUse, PartnerKey } from '../store/partner-keys.ts';
 import type { PartnerJwks } from '../store/partner-jwks.ts';
 import type { StoredPartner } from '../store/partners.ts';
+import { describeAgreement } from './agreement-description.ts';
 
 /** A partner as people and programs are told of it; never its secret. */
 export interface PartnerAndKeys {
@@ -26,8 +27,11 @@ export function partnerJson({ partner, keys, jwks, credentials }: PartnerAndKeys
     lenient: partner.lenient,
     default_entity: partner.defaultEntity ?? null,
     legal_basis: partner.legalBasis ?? null,
+    legal_basis_kind: partner.legalBasis === undefined ? null : partner.legalBasisKind,
     purposes: partner.purposes,
-    fields: partner.fieldRule ?? null,
+    fields: partner.ownRule ?? partner.fieldRule ?? null,
+    registry_terms: partner.registryTerms,
+    recipient_classes: [...partner.recipientClasses],
     limits: partner.limits,
     allow_callback: partner.callbackPrefixes,
     notify_uri: partner.notifyUri ?? null,
@@ -46,7 +50,7 @@ export function describePartner({ partner, keys, jwks, credentials }: PartnerAnd
     `  is ${partner.active ? 'active' : 'not active: it gets no token, and its tokens are not accepted'}`,
     `  was registered ${day(partner.createdAt)}, last changed ${day(partner.updatedAt)}`,
     `  may ask for ${list(partner.scopes)} in the registries ${list(partner.registries)}`,
-    `  sees ${describeSight(partner)}`,
+    ...describeAgreement(partner),
     `  signs its messages ${partner.signaturePolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'sig')}`,
     `  encrypts its messages ${partner.encryptionPolicy === 'required' ? 'always' : 'or not, as it likes'}; ${describeKeys(keys, 'enc')}`,
     ...(partner.subscriptions === 'approval' ? ['  is told of events once an operator has approved its subscription'] : []),
@@ -65,7 +69,8 @@ export function findGaps(partner: StoredPartner): string[] {
   const gaps: string[] = [];
   const missing = [
     ...(partner.legalBasis === undefined ? ['a legal basis (--legal-basis)'] : []),
-    ...(partner.fieldRule === undefined ? ['a field rule (--fields)'] : []),
+    ...(ruleOf(partner) === undefined ? ['a field rule (--fields)'] : []),
+    ...(partner.legalBasisKind === 'consent' && partner.purposes.length === 0 ? ['a purpose (--purpose), for which people consent'] : []),
   ];
   if (missing.length > 0) gaps.push(`${partner.senderId} is given nothing until it has ${missing.join(' and ')}`);
   if (partner.keys.size === 0 && partner.signaturePolicy === 'required')
@@ -76,14 +81,6 @@ export function findGaps(partner: StoredPartner): string[] {
   if (partner.registries.size === 0 || partner.scopes.size === 0)
     gaps.push(`nothing is open to ${partner.senderId}: it has no registry or no scope`);
   return gaps;
-}
-
-function describeSight({ legalBasis, fieldRule, purposes }: StoredPartner): string {
-  const rule = fieldRule === undefined ? undefined : findFieldRule(fieldRule);
-  if (legalBasis === undefined) return 'nothing: no legal basis is registered';
-  if (rule === undefined) return 'nothing: no field rule is registered';
-  const fields = rule.classes === 'everything' ? 'every field' : `the fields of the classes ${list(rule.classes)}`;
-  return `${fields} (rule ${rule.name}), on the legal basis "${legalBasis}", for ${purposes.length === 0 ? 'no stated purpose' : list(purposes)}`;
 }
 
 function describeKeys(keys: readonly PartnerKey[], use: KeyUse): string {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { EncryptionKey, VerificationKey } from '@dci/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../config.ts';
+import { readAgreement, readOwnRule } from '../services/agreement.ts';
 import { parseCallbackAuth } from '../services/callback-terms.ts';
 import { parseEncryptionKey, parseJwks, parsePublicKey } from '../services/partner-key-text.ts';
 import type { TermChanges } from '../services/partner-terms.ts';
@@ -26,6 +27,7 @@ export interface PartnerOptions {
   readonly legalBasis?: string;
   readonly purpose?: readonly string[];
   readonly fields?: string;
+  readonly agreement?: string;
   readonly limits?: Readonly<Record<string, number | undefined>>;
   readonly allowCallback?: readonly string[];
   readonly notifyUri?: string;
@@ -56,9 +58,19 @@ export function addPartnerOptions(command: Command): Command {
     .option('--key-id <id>', 'id of the --public-key')
     .option('--encryption-key <file>', 'one public key more that it is encrypted to, PEM or JWK; a PEM is known by its thumbprint')
     .option('--default-entity <entity>', 'how records are written when a search does not say')
-    .option('--legal-basis <text>', 'why it may see personal data; without one it sees nothing')
+    .option(
+      '--agreement <file>',
+      'all that is agreed, in one JSON file ("dci partner agreement --schema"); what it leaves out is not agreed',
+    )
+    .option(
+      '--legal-basis <text>',
+      'why it may see personal data, e.g. "law: Social Protection Act" or "consent: registration form 3"; without one it sees nothing',
+    )
     .option('--purpose <text>', 'what for; may be repeated', collect)
-    .option('--fields <rule>', 'how much it sees: full or minimal; without one it sees nothing')
+    .option(
+      '--fields <rule>',
+      'how much it sees: full, minimal, eligibility, research, existence, or a JSON file with a rule of its own; without one it sees nothing',
+    )
     .option(
       '--limits <list>',
       'its own limits, e.g. points-per-minute=600,page-size=50; "default" as a value puts the usual one back',
@@ -80,7 +92,7 @@ export function addPartnerOptions(command: Command): Command {
 /** `openSealer` is asked only where there is a secret to keep. */
 export function readTerms(options: PartnerOptions, openSealer: () => Sealer): TermChanges {
   const { name, registries, scopes, signature, dialect, encryption, subscriptions, lenient, defaultEntity } = options;
-  const { legalBasis, purpose: purposes, fields, limits, allowCallback: callbackPrefixes, notifyUri } = options;
+  const { legalBasis, purpose: purposes, limits, allowCallback: callbackPrefixes, notifyUri } = options;
   const said = {
     name,
     registries,
@@ -93,10 +105,34 @@ export function readTerms(options: PartnerOptions, openSealer: () => Sealer): Te
     defaultEntity,
     legalBasis,
     purposes,
-    fields,
     limits,
   };
-  return { ...said, callbackPrefixes, notifyUri, sealedCallbackAuth: readCallbackAuth(options, openSealer) };
+  const fields = readFields(options);
+  const stated = { ...said, fields, callbackPrefixes, notifyUri, sealedCallbackAuth: readCallbackAuth(options, openSealer) };
+  if (options.agreement === undefined) return stated;
+  const agreed = ['registries', 'legalBasis', 'purposes', 'fields', 'limits'] as const;
+  if (agreed.some((part) => stated[part] !== undefined))
+    throw new UsageError('--agreement says registries, legal basis, purposes, fields and limits: give it or those options, not both');
+  const read = readAgreement(readJsonFile('--agreement', options.agreement));
+  if ('problems' in read) throw new UsageError(read.problems.join('\n'));
+  return { ...stated, ...read.changes };
+}
+
+/** A ready-made rule by its name, else a file that holds one; a file's name ends so, or has a path. */
+function readFields({ fields }: PartnerOptions): TermChanges['fields'] {
+  if (fields === undefined || !/\.json$|\//.test(fields)) return fields;
+  const read = readOwnRule(readJsonFile('--fields', fields));
+  if ('problems' in read) throw new UsageError(read.problems.join('\n'));
+  return read.rule;
+}
+
+function readJsonFile(option: string, path: string): unknown {
+  const text = readKeyFile(option, path);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UsageError(`${option}: ${path} is no JSON`);
+  }
 }
 
 function readCallbackAuth({ callbackAuth }: PartnerOptions, openSealer: () => Sealer): Buffer | undefined {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BUILT_IN_PROFILES } from '../profiles/index.ts';
+import { AGREEMENT_SCHEMA, writeAgreement } from '../services/agreement.ts';
 import { RegistrationError } from '../services/partner-terms.ts';
 import { changePartner, getPartner, type Registered, registerPartner, rotateSecret } from '../services/register-partner.ts';
 import { DEFAULT_SCOPES } from '../services/scopes.ts';
@@ -9,7 +10,7 @@ import { findPartnerJwks } from '../store/partner-jwks.ts';
 import { loadPartnerKeysOf } from '../store/partner-keys.ts';
 import { loadPartners, type StoredPartner } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
-import { addExamples, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
+import { addExamples, CommandFailed, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { describePartner, findGaps, type PartnerAndKeys, partnerJson } from './partner-description.ts';
 import { openCommandSealer } from './own-keys.ts';
 import { addPartnerOptions, collect, type PartnerOptions, readKeys, readPublished, readTerms } from './partner-options.ts';
@@ -24,6 +25,7 @@ export function registerPartnerCommand(program: Command): void {
   registerSwitch(partner, 'enable', true, 'let a partner in again');
   registerList(partner);
   registerShow(partner);
+  registerAgreement(partner);
 }
 
 function registerAdd(partner: Command): void {
@@ -146,6 +148,23 @@ function registerShow(partner: Command): void {
       }),
     );
   addExamples(command, 'dci partner show mis.example.org');
+}
+
+function registerAgreement(partner: Command): void {
+  const command = onePartner(
+    partner.command('agreement').description('print what is agreed with a partner as the file that "dci partner set --agreement" takes'),
+  )
+    .option('--schema', 'print the JSON Schema of such files instead')
+    .action((named: string | undefined, options: PartnerOptions & { schema?: true }) =>
+      refusing(async () => {
+        if (options.schema === true) return printJson(AGREEMENT_SCHEMA);
+        const senderId = readSenderId(named, options);
+        const agreement = writeAgreement(await withDatabase(loadConfig(), ({ db }) => getPartner(db, senderId)));
+        if (agreement === undefined) throw new CommandFailed(`nothing is agreed with ${senderId}: it has no legal basis or no field rule`);
+        printJson(agreement);
+      }),
+    );
+  addExamples(command, 'dci partner agreement mis.example.org > agreement.json', 'dci partner agreement --schema');
 }
 
 function onePartner(command: Command): Command {

@@ -1,11 +1,12 @@
 import { canonicalJson } from '@dci/protocol';
-import { findIdentifierType } from '../profiles/index.ts';
 import type { Entity, Profile, RecordType } from '../profiles/profile.ts';
+import { findPlace } from '../registry/cover.ts';
 import { type Document, readBody, writeEntity } from '../registry/document.ts';
 import type { FoundRecord, SearchPlan, SearchResult } from '../registry/plan.ts';
-import { givesContainer } from './field-rules.ts';
-import { filterFields } from './filter-fields.ts';
-import { type Grant, givesIdentifierType } from './grant.ts';
+import { type GiveFields, prepareFields } from './give-fields.ts';
+import type { Grant } from './grant.ts';
+import type { Pseudonyms } from './pseudonyms.ts';
+import { createTreatments } from './treatment.ts';
 
 declare const disclosed: unique symbol;
 
@@ -22,70 +23,114 @@ export interface DisclosedResult {
   readonly next?: NonNullable<SearchResult['next']>;
   /** What the audit row says of it: ids of the records given, members of groups among them. */
   readonly recordIds: readonly string[];
+  /** Ids of the consents under which they are given, where consent is what allows it. */
+  readonly consentIds: readonly string[];
 }
 
-/** Applies the grant's field rule to every record, and to every member of a group, of a result. */
-export function disclose(grant: Grant, result: SearchResult): DisclosedResult {
+/** Applies the grant's field rule, and what consents cover, to every record and to every member of a group of a result. */
+export function disclose(grant: Grant, result: SearchResult, pseudonyms: Pseudonyms): DisclosedResult {
   const { plan } = result;
-  const write = grant.rule.classes === 'everything' ? writeWhole : writeGiven;
+  const isWhole = grant.rule.classes === 'everything' && plan.sight?.consent === undefined;
+  const all = result.records.flatMap((record) => [record, ...(record.members ?? []).map((member) => member.record)]);
+  const way = isWhole ? undefined : openWay(grant, plan, pseudonyms);
   return {
     plan,
-    records: result.records.map((record) => write(grant, plan, record)),
+    records: result.records.map((record) => (way === undefined ? writeWhole(plan, record) : way.write(record))),
     totalCount: result.totalCount,
     ...(result.next === undefined ? {} : { next: result.next }),
-    recordIds: result.records.flatMap((record) => [record.id, ...(record.members ?? []).map((member) => member.record.id)]),
+    recordIds: all.map(({ id }) => id),
+    consentIds: way === undefined ? [] : [...new Set(all.flatMap((record) => way.consentsOf(record)))],
   } as unknown as DisclosedResult;
 }
 
-function writeWhole(_grant: Grant, plan: SearchPlan, record: FoundRecord): string {
+function writeWhole(plan: SearchPlan, record: FoundRecord): string {
   return writeEntity(plan.profile, plan.recordType, plan.entity, record.body, record.members);
 }
 
-function writeGiven(grant: Grant, plan: SearchPlan, record: FoundRecord): string {
-  const { profile, recordType, entity } = plan;
-  return canonicalJson({ '@context': profile.context, ...giveDocument(grant, profile, recordType, entity, record) });
+/** What a rule makes of records under one set of consents. */
+interface Prepared {
+  readonly give: GiveFields;
+  readonly givesContainer: (path: string) => boolean;
 }
 
-function giveDocument(
-  grant: Grant,
-  profile: Profile,
-  recordType: RecordType,
-  entity: Entity,
-  record: FoundRecord,
-): Record<string, unknown> {
-  const known = dropIdentifiers(grant, profile, recordType, readBody(recordType, record.body));
-  const document = filterFields(grant.rule, recordType.document, known);
-  const given = {
-    '@type': entity.name,
-    ...(entity.property === undefined ? document : (document[entity.property] as Record<string, unknown> | undefined)),
-  };
-  const { members } = recordType;
-  if (members === undefined || record.members === undefined) return given;
-  const memberType = profile.recordTypes.find((candidate) => candidate.name === members.recordType);
-  const memberEntity = memberType?.entities.find((candidate) => candidate.name === members.entity);
-  if (memberType === undefined || memberEntity === undefined) return given;
-  const list = record.members.map((member) => giveDocument(grant, profile, memberType, memberEntity, member.record));
-  const head = list[record.members.findIndex((member) => member.isHead)];
+interface Way {
+  write(record: FoundRecord): string;
+  consentsOf(record: FoundRecord): readonly string[];
+}
+
+function openWay(grant: Grant, plan: SearchPlan, pseudonyms: Pseudonyms): Way {
+  const { profile } = plan;
+  const pseudonym = pseudonyms.of(grant.partnerId);
+  const needsConsent = plan.sight?.consent !== undefined;
+  const prepared = new Map<string, Prepared>();
+
+  function prepare(recordType: RecordType, record: FoundRecord): Prepared {
+    const marks = needsConsent ? marksOf(record) : undefined;
+    const key = `${recordType.name} ${marks === undefined ? '' : [...marks].toSorted().join(' ')}`;
+    const known = prepared.get(key);
+    if (known !== undefined) return known;
+    const made = {
+      give: prepareFields(grant.rule, profile, recordType, marks, pseudonym),
+      givesContainer: createTreatments(grant.rule, profile, recordType, marks).givesContainer,
+    };
+    prepared.set(key, made);
+    return made;
+  }
+
+  /** Undefined where nothing is given of the record but that it is one. */
+  function give(recordType: RecordType, entity: Entity, record: FoundRecord): Record<string, unknown> | undefined {
+    const { give: giveFields, givesContainer } = prepare(recordType, record);
+    const document: Document = giveFields(readBody(recordType, record.body)) ?? {};
+    const own = entity.property === undefined ? document : (document[entity.property] as Document | undefined);
+    const given = { ...own, ...giveMembers(recordType, record, givesContainer) };
+    return Object.keys(given).some((name) => name !== '@type') ? { ...given, '@type': entity.name } : undefined;
+  }
+
+  function giveMembers(recordType: RecordType, record: FoundRecord, givesContainer: (path: string) => boolean): Record<string, unknown> {
+    const { members } = recordType;
+    if (members === undefined || record.members === undefined) return {};
+    const found = findMember(profile, members);
+    if (found === undefined) return {};
+    const list = record.members.map((member) => ({ isHead: member.isHead, given: give(found.recordType, found.entity, member.record) }));
+    const given = list.flatMap((member) => (member.given === undefined ? [] : [member.given]));
+    const head = list.find(({ isHead }) => isHead)?.given;
+    return {
+      ...(given.length > 0 && givesContainer(members.listProperty) ? { [members.listProperty]: given } : {}),
+      ...(head !== undefined && givesContainer(members.headProperty) ? { [members.headProperty]: head } : {}),
+    };
+  }
+
   return {
-    ...given,
-    ...(givesContainer(grant.rule, recordType, members.listProperty) ? { [members.listProperty]: list } : {}),
-    ...(head !== undefined && givesContainer(grant.rule, recordType, members.headProperty) ? { [members.headProperty]: head } : {}),
+    write: (record) =>
+      canonicalJson({ '@context': profile.context, '@type': plan.entity.name, ...give(plan.recordType, plan.entity, record) }),
+    consentsOf: (record) => (needsConsent ? readCover(record).map(([id]) => id) : []),
   };
 }
 
-/** Types of identifiers tell what happened in a life: the number of a death certificate is that of a dead person. */
-function dropIdentifiers(grant: Grant, profile: Profile, recordType: RecordType, document: Document): Document {
-  const isGiven = (entry: unknown): boolean => {
-    const code = (entry as { readonly identifier_type?: unknown }).identifier_type;
-    return typeof code === 'string' && givesIdentifierType(grant, findIdentifierType(profile, code, recordType.name));
+/** Whether a field of a record is given as it is, by its path in the document; its changes may be told then. */
+export function prepareGivenPaths(grant: Grant, plan: SearchPlan, record: FoundRecord): (path: string) => boolean {
+  const { profile, recordType, sight } = plan;
+  const treatments = createTreatments(grant.rule, profile, recordType, sight?.consent === undefined ? undefined : marksOf(record));
+  return (path) => {
+    const place = findPlace(recordType, path);
+    return place !== undefined && treatments.of(place) === 'give';
   };
-  return recordType.identifierPaths.reduce((kept, path) => keepEntries(kept, path.split('.'), isGiven), document);
 }
 
-/** A copy of `document` in which the list at `path` holds only what `isGiven` says. */
-function keepEntries(document: Document, [name = '', ...rest]: readonly string[], isGiven: (entry: unknown) => boolean): Document {
-  const value = document[name];
-  if (rest.length === 0) return Array.isArray(value) ? { ...document, [name]: value.filter(isGiven) } : document;
-  if (typeof value !== 'object' || value === null) return document;
-  return { ...document, [name]: keepEntries(value as Document, rest, isGiven) };
+function findMember(profile: Profile, members: NonNullable<RecordType['members']>): { recordType: RecordType; entity: Entity } | undefined {
+  const recordType = profile.recordTypes.find((candidate) => candidate.name === members.recordType);
+  const entity = recordType?.entities.find((candidate) => candidate.name === members.entity);
+  return recordType && entity && { recordType, entity };
+}
+
+/** A record that was read without its consents is given nothing of. */
+function marksOf(record: FoundRecord): ReadonlySet<string> {
+  return new Set(readCover(record).flatMap(([, marks]) => marks));
+}
+
+type Cover = readonly (readonly [id: string, marks: readonly string[]])[];
+
+/** What the database wrote (`registry/compile-consent.ts`). */
+function readCover({ cover }: FoundRecord): Cover {
+  return cover === undefined ? [] : (JSON.parse(cover) as Cover);
 }

@@ -1,17 +1,6 @@
 import type { Attribute, Profile, RecordType, Sensitivity } from './profile.ts';
+import { SENSITIVITIES } from './sensitivity.ts';
 import { findSchemaTrail, type SchemaNode, schemaNode } from './schema-path.ts';
-
-const SENSITIVITIES: readonly Sensitivity[] = [
-  'public',
-  'identifier',
-  'name',
-  'demographic',
-  'contact',
-  'location',
-  'special',
-  'financial',
-  'administrative',
-];
 
 const NAME = /^[a-z][a-z0-9_]*$/;
 /** PostgreSQL cuts longer names, silently. */

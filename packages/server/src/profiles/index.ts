@@ -1,5 +1,5 @@
 export { checkProfile } from './check-profile.ts';
-export { sensitivityOf } from './sensitivity.ts';
+export { SENSITIVITIES, sensitivityOf } from './sensitivity.ts';
 
 import type { Attribute, Entity, IdentifierType, Profile, RecordType } from './profile.ts';
 import { socialProfile } from './social.ts';

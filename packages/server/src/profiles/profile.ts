@@ -8,6 +8,9 @@ import type { TSchema } from 'typebox';
  * Sensitivity is said once, in the document schema: every property (or an ancestor of it) carries the annotation
  * `sensitivity`, e.g. `Type.String({ sensitivity: 'contact' })`; attributes inherit it through their path. On an object or
  * a list it is a gate as well: who is not given its class is given nothing of what is in it.
+ *
+ * Two more annotations serve rules that give less than the whole: `place` (how closely a part of an address tells where)
+ * and `ofOthers` (what is in it is about other persons than the one the record is about).
  */
 export interface Profile {
   /** Wire name of the registry in paths, e.g. `social`. */
@@ -73,6 +76,9 @@ export type Sensitivity =
   | 'special'
   | 'financial'
   | 'administrative';
+
+/** How closely a field tells where something is, the coarsest first; a field without a level tells it exactly. */
+export type PlaceLevel = 'country' | 'region' | 'district';
 
 export interface RecordType {
   /** Internal name, part of the table's name: `person`, `group`. Lower case letters and `_`. */

@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import type { Sensitivity } from './profile.ts';
+import type { PlaceLevel, Sensitivity } from './profile.ts';
 
 /** What the profiles read of a JSON Schema: the keywords their field builders write (`fields.ts`). */
 export interface SchemaNode {
@@ -16,6 +16,8 @@ export interface SchemaNode {
   readonly maxLength?: number;
   readonly maxItems?: number;
   readonly sensitivity?: Sensitivity;
+  readonly place?: PlaceLevel;
+  readonly ofOthers?: boolean;
   readonly synonyms?: Readonly<Record<string, string>>;
 }
 

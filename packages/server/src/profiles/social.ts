@@ -59,10 +59,10 @@ const address = closed(
     address_line_1: text('location', 500),
     address_line_2: text('location', 500),
     locality: text('location'),
-    sub_region_code: text('location'),
-    region_code: text('location'),
+    sub_region_code: { ...text('location'), place: 'district' },
+    region_code: { ...text('location'), place: 'region' },
     postal_code: text('location', 32),
-    country_code: text('location', 32),
+    country_code: { ...text('location', 32), place: 'country' },
     geo_location: geoLocation,
   },
 );
@@ -93,7 +93,7 @@ const srPerson = closed(
 
 const relatedPerson = closed(
   { relationship_type: code('demographic', RELATIONSHIP_TYPE) },
-  { related_member: closed({}, { identifier: list(identifier), name }) },
+  { related_member: { ...closed({}, { identifier: list(identifier), name }), ofOthers: true } },
 );
 
 const disability = closed(

@@ -1,7 +1,11 @@
-import type { Profile, RecordType } from '../profiles/profile.ts';
+import { findIdentifierType } from '../profiles/index.ts';
+import type { Attribute, IdentifierType, Profile, RecordType } from '../profiles/profile.ts';
+import { compileConsented, compileCovered } from './compile-consent.ts';
+import { needsOfField } from './cover.ts';
 import type { Comparison, Leaf } from './filter-tree.ts';
 import type { Filter } from './plan.ts';
 import { type RelatedFilter, relateFilter } from './relate.ts';
+import type { Sight } from './sight.ts';
 import { columnOf, membershipColumns, type Parameters, quoteText, tableOf } from './sql.ts';
 
 /** The row a condition is about. */
@@ -10,6 +14,7 @@ export interface RowScope {
   readonly recordType: RecordType;
   readonly alias: string;
   readonly parameters: Parameters;
+  readonly sight: Sight | undefined;
 }
 
 type IdentifierLeaf = Extract<Leaf, { kind: 'identifier' }>;
@@ -25,14 +30,42 @@ export function compileFilter(filter: RelatedFilter, row: RowScope): string {
     case 'not':
       return compileNegation(filter.term, row);
     case 'compare':
-      return compileComparison(filter, row);
+      return whereCovered(compileComparison(filter, row), filter.attribute, row);
     case 'identifier':
-      return compileIdentifier(filter, row);
+      return whereCovered(compileIdentifier(filter, row), getIdentifierType(filter, row), row);
     case 'records':
       return `${row.alias}.id = any(${row.parameters.bind(filter.ids, 'uuid[]')})`;
     case 'related':
       return compileRelated(filter, row);
   }
+}
+
+/** `condition`, and that the row is in sight. */
+export function compileSeen(condition: string, row: RowScope): string {
+  return [condition, ...compileSight(row)].join(' and ');
+}
+
+/** What must hold of a row that is in sight; nothing where every row is. */
+export function compileSight(row: RowScope): readonly string[] {
+  const { sight, recordType } = row;
+  if (sight === undefined) return [];
+  if (sight.closed.has(recordType.name)) return ['false'];
+  const rows = sight.rows.get(recordType.name);
+  // What the operator laid down is judged by all that there is, not by what the partner sees.
+  const scope = rows === undefined ? [] : [compileFilter(relateFilter(rows, recordType), { ...row, sight: undefined })];
+  return sight.consent === undefined ? scope : [...scope, compileConsented(sight.consent, row)];
+}
+
+/** A field that no consent covers is compared as if the record lacked it: the answer is the same whatever it holds. */
+export function whereCovered(sql: string, field: Attribute | IdentifierType, row: RowScope): string {
+  const consent = row.sight?.consent;
+  return consent === undefined ? sql : `(${sql} and ${compileCovered(consent, needsOfField(row.recordType, field), row)})`;
+}
+
+export function getIdentifierType(leaf: IdentifierLeaf, { profile, recordType }: RowScope): IdentifierType {
+  const found = findIdentifierType(profile, leaf.type, recordType.name);
+  if (found === undefined) throw new Error(`${recordType.name} has no identifier ${leaf.type}`);
+  return found;
 }
 
 /** `not exists` is what the planner makes an anti-join of. */
@@ -101,9 +134,10 @@ function compileIdentifier(leaf: IdentifierLeaf, row: RowScope): string {
 
 function compileRelated({ recordType, filter }: RelatedTerm, row: RowScope): string {
   const columns = membershipColumns(row.recordType, recordType);
-  const other = { ...row, recordType, alias: 'o' };
-  const from = `from membership m join ${tableOf(row.profile, recordType)} o on o.id = m.${columns.other}`;
-  const condition = compileFilter(relateFilter(filter, recordType), other);
+  // Inside another such condition the name must be a new one.
+  const other = { ...row, recordType, alias: row.alias === 'r' ? 'o' : `${row.alias}o` };
+  const from = `from membership m join ${tableOf(row.profile, recordType)} ${other.alias} on ${other.alias}.id = m.${columns.other}`;
+  const condition = compileSeen(compileFilter(relateFilter(filter, recordType), other), other);
   if (isProbe(filter)) return `${row.alias}.id = any(array(select m.${columns.own} ${from} where ${condition}))`;
   return `exists (select 1 ${from} where m.${columns.own} = ${row.alias}.id and ${condition})`;
 }

@@ -9,7 +9,7 @@ import type { SearchContext } from './search-context.ts';
 const CONTEXT: SearchContext = {
   profile: socialProfile,
   partnerId: 'partner-1',
-  mayUse: () => true,
+  useOf: () => 'open',
   limits: { defaultPageSize: 20, maxPageSize: 100, maxMatches: 1_000, maxTerms: 20, maxDepth: 10, maxListValues: 10 },
   cursorKey: Buffer.alloc(32),
   today: '2025-02-28',

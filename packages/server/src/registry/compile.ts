@@ -1,6 +1,7 @@
 import type { RecordType } from '../profiles/profile.ts';
-import { compileFilter } from './compile-filter.ts';
+import { compileFilter, compileSeen, type RowScope } from './compile-filter.ts';
 import { compileLookUp, isLookUp } from './look-up.ts';
+import { listRecordColumns, nameQuery, rowOf } from './record-columns.ts';
 import { type OrderKey, listOrderKeys, rangesAfter, writeOrder } from './order.ts';
 import type { CompiledQuery, SearchPlan } from './plan.ts';
 import { relateFilter } from './relate.ts';
@@ -11,7 +12,7 @@ import { createParameters, type Parameters, tableOf } from './sql.ts';
  * nothing is an error here, never every record.
  */
 export interface CompiledSearch {
-  /** Rows of id, version, body and the sort keys as text; one more than the page holds when there is a next page. */
+  /** Rows of a record (`record-columns.ts`) and the sort keys as text; one more than the page holds when there is a next page. */
   readonly page: CompiledQuery;
   /** One row: how many records match, counted no further than one more than may match. */
   readonly count: CompiledQuery;
@@ -39,7 +40,7 @@ export function compilePage(plan: SearchPlan): CompiledQuery {
   const keys = listOrderKeys(plan, parameters);
   const order = [...keys.sort, keys.id];
   const limit = `limit ${parameters.bind(page.size + 1, 'bigint')}`;
-  const selected = ['r.id', 'r.version', 'r.body', ...keys.sort.map((key) => `${key.sql} as ${key.alias}`)].join(', ');
+  const selected = [...listRecordColumns(rowOf(plan, parameters)), ...keys.sort.map((key) => `${key.sql} as ${key.alias}`)].join(', ');
   const read = (range: string, offset: string): string =>
     `select ${selected} from ${tableOf(plan.profile, plan.recordType)} r where ${condition}${range} order by ${writeOrder(order, '')} ${limit}${offset}`;
   const ranges = page.after && rangesAfter(order, [...page.after.values, page.after.id], parameters);
@@ -48,28 +49,27 @@ export function compilePage(plan: SearchPlan): CompiledQuery {
       ? read('', page.number === 1 ? '' : ` offset ${parameters.bind((page.number - 1) * page.size, 'bigint')}`)
       : ranges.map((range) => `(${read(` and ${range}`, '')})`).join(' union all ');
   // `p.`: the bare name would be that of the text in the select list.
-  const sql = `select ${writeColumns(keys.sort)} from (${rows}) p order by ${writeOrder(order, 'p.')} ${limit}`;
+  const sql = `select ${writeColumns(plan, keys.sort)} from (${rows}) p order by ${writeOrder(order, 'p.')} ${limit}`;
   return { sql, parameters: parameters.values };
 }
 
 function compileCondition(plan: SearchPlan, parameters: Parameters): string {
-  return compileFilter(relateFilter(plan.filter, plan.recordType), {
-    profile: plan.profile,
-    recordType: plan.recordType,
-    alias: 'r',
-    parameters,
-  });
+  const row = rowOf(plan, parameters);
+  return compileSeen(compileFilter(relateFilter(plan.filter, plan.recordType), row), row);
 }
 
-function writeColumns(keys: readonly OrderKey[]): string {
-  return ['id', 'version', 'body', ...keys.map((key) => `${key.alias}::text`)].join(', ');
+function writeColumns({ sight }: SearchPlan, keys: readonly OrderKey[]): string {
+  return ['id', 'version', 'body', ...(sight?.consent === undefined ? [] : ['cover']), ...keys.map((key) => `${key.alias}::text`)].join(
+    ', ',
+  );
 }
 
-/** The members of groups: rows of group id, member id, version, body and whether it is the head, in order. */
+/** The members of groups: rows of group id, the member's record and whether it is the head, in order. */
 export function compileMembers(plan: SearchPlan, memberType: RecordType, groupIds: readonly string[]): CompiledQuery {
-  return {
-    name: `members_${plan.profile.registry}_${plan.recordType.name}`,
-    sql: `select m.group_id, o.id, o.version, o.body, m.is_head from membership m join ${tableOf(plan.profile, memberType)} o on o.id = m.member_id where m.group_id = any($1::uuid[]) order by m.group_id, m.position, m.member_id`,
-    parameters: [groupIds],
-  };
+  const parameters = createParameters([groupIds]);
+  const row: RowScope = { ...rowOf(plan, parameters), recordType: memberType, alias: 'o' };
+  const columns = ['m.group_id', ...listRecordColumns(row), 'm.is_head'].join(', ');
+  const condition = compileSeen('m.group_id = any($1::uuid[])', row);
+  const sql = `select ${columns} from membership m join ${tableOf(plan.profile, memberType)} o on o.id = m.member_id where ${condition} order by m.group_id, m.position, m.member_id`;
+  return nameQuery(`members_${plan.profile.registry}_${plan.recordType.name}`, plan, sql, parameters);
 }

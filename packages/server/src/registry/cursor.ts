@@ -1,6 +1,7 @@
 import { writeFilter } from './filter-text.ts';
 import type { Page, SearchPlan, SearchResult, SortKey } from './plan.ts';
 import { openPosition, type Seal, sealPosition } from './sealed-position.ts';
+import { describeSight } from './sight.ts';
 
 /**
  * A cursor says after which record the next page begins. It is sealed (AES-256-GCM), so that nothing internal can be read
@@ -44,6 +45,7 @@ function binding(plan: SearchPlan, { partnerId }: CursorSettings): unknown {
     writeFilter(plan.filter),
     plan.sort.map(describeKey),
     plan.page.size,
+    ...(plan.sight === undefined ? [] : [describeSight(plan.sight)]),
   ];
 }
 

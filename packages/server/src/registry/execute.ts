@@ -4,6 +4,7 @@ import { findMemberType, isLookUp, type LookUpPlan } from './look-up.ts';
 import type { MessageBudget } from './message-budget.ts';
 import type { FoundMember, FoundRecord, SearchPlan, SearchResult } from './plan.ts';
 import type { Reader, Row } from './reader.ts';
+import { readRecord, recordWidth } from './record-columns.ts';
 import { tooManyRefusal } from './refusal.ts';
 
 /** Runs plans. What is found may not leave from here: only disclosure turns it into something that may. */
@@ -45,7 +46,7 @@ function keepRefusal(error: unknown): DciError {
 }
 
 async function finishLookUp(reader: Reader, plan: LookUpPlan, rows: readonly Row[]): Promise<SearchResult> {
-  const found = findMemberType(plan) === undefined ? rows.map((row) => toRecord(plan, row)) : gatherGroups(plan, rows);
+  const found = findMemberType(plan) === undefined ? rows.map((row) => readRecord(plan, row)) : gatherGroups(plan, rows);
   if (found.length > plan.page.size) return readPage(reader, plan);
   const records = found.length > 1 ? found.toSorted((one, other) => (one.id < other.id ? -1 : 1)) : found;
   return { plan, records, totalCount: records.length };
@@ -53,10 +54,12 @@ async function finishLookUp(reader: Reader, plan: LookUpPlan, rows: readonly Row
 
 /** Rows of a group and one of its members each, group by group. */
 function gatherGroups(plan: SearchPlan, rows: readonly Row[]): FoundRecord[] {
+  const width = recordWidth(plan);
   return [...Map.groupBy(rows, ([id]) => id).values()].flatMap((group) => {
     const [first] = group;
     if (first === undefined) return [];
-    return [{ ...toRecord(plan, first), members: group.filter((row) => row[3] !== null).map((row) => toMember(plan, row.slice(3))) }];
+    const members = group.map((row) => row.slice(width)).filter(([id]) => id !== null);
+    return [{ ...readRecord(plan, first), members: members.map((row) => toMember(plan, row)) }];
   });
 }
 
@@ -86,11 +89,11 @@ async function readRecords(reader: Reader, plan: SearchPlan): Promise<Omit<Searc
   const records = await addMembers(
     reader,
     plan,
-    page.map((row) => toRecord(plan, row)),
+    page.map((row) => readRecord(plan, row)),
   );
   const last = page.at(-1);
   if (last === undefined || rows.length <= page.length) return { plan, records };
-  return { plan, records, next: { values: last.slice(3), id: text(last[0]) } };
+  return { plan, records, next: { values: last.slice(recordWidth(plan)), id: text(last[0]) } };
 }
 
 async function addMembers(reader: Reader, plan: SearchPlan, records: readonly FoundRecord[]): Promise<readonly FoundRecord[]> {
@@ -107,12 +110,8 @@ async function addMembers(reader: Reader, plan: SearchPlan, records: readonly Fo
   return records.map((record) => ({ ...record, members: (byGroup.get(record.id) ?? []).map((row) => toMember(plan, row.slice(1))) }));
 }
 
-function toRecord(plan: SearchPlan, [id, version, body]: Row, recordType = plan.recordType.name): FoundRecord {
-  return { id: text(id), version: Number(version), recordType, body: text(body) };
-}
-
 function toMember(plan: SearchPlan, row: Row): FoundMember {
-  return { record: toRecord(plan, row, plan.recordType.members?.recordType), isHead: row[3] === 't' };
+  return { record: readRecord(plan, row, plan.recordType.members?.recordType), isHead: row[recordWidth(plan)] === 't' };
 }
 
 function text(value: string | null | undefined): string {

@@ -1,7 +1,10 @@
 import { getRecordType } from '../profiles/index.ts';
 import type { RecordType } from '../profiles/profile.ts';
+import { compileSeen, getIdentifierType, type RowScope, whereCovered } from './compile-filter.ts';
 import type { CompiledQuery, Filter, SearchPlan } from './plan.ts';
-import { quoteText, tableOf } from './sql.ts';
+import { listRecordColumns, nameQuery, rowOf } from './record-columns.ts';
+import { describeSight } from './sight.ts';
+import { createParameters, type Parameters, quoteText, tableOf } from './sql.ts';
 
 /**
  * The hot path: one current identifier of the record's own type, or many of them from one message. Fixed named
@@ -23,52 +26,65 @@ function isUnique({ profile, recordType }: SearchPlan, type: string): boolean {
 
 /** Plans with one key are answered by one statement. */
 export function lookUpKey(plan: LookUpPlan): string {
-  return `${plan.profile.registry} ${plan.recordType.name}`;
+  const key = `${plan.profile.registry} ${plan.recordType.name}`;
+  // Whether a consent covers an identifier depends on its type.
+  return plan.sight === undefined ? key : `${key} ${plan.filter.type} ${describeSight(plan.sight)}`;
 }
 
-/** Rows of id, version and body; with members: also each member's id, version, body and whether it is the head, a row a member. */
+/** Rows of a record (`record-columns.ts`); with members: of a group's record, a member's and whether it is the head, a row a member. */
 export function compileLookUp(plan: LookUpPlan): CompiledQuery {
-  const found = `select r.id, r.version, r.body from ${fromIdentifier(plan)} and i.type = $1 and i.value = $2 limit $3`;
-  return {
-    name: `look_up_${plan.profile.registry}_${plan.recordType.name}`,
-    sql: withMembers(plan, found, ''),
-    parameters: [plan.filter.type, plan.filter.values[0], plan.page.size + 1],
-  };
+  const parameters = createParameters([plan.filter.type, plan.filter.values[0], plan.page.size + 1]);
+  const found = `${selectFound(plan, parameters)} and i.type = $1 and i.value = $2 limit $3`;
+  return nameQuery(`look_up_${plan.profile.registry}_${plan.recordType.name}`, plan, withMembers(plan, found, '', parameters), parameters);
 }
 
 /** The same for several plans of one key; each row begins with the place of its plan, from 1. */
 export function compileLookUps(plans: readonly [LookUpPlan, ...LookUpPlan[]]): CompiledQuery {
   const [first] = plans;
+  const parameters = createParameters([
+    plans.map((plan) => plan.filter.type),
+    plans.map((plan) => plan.filter.values[0]),
+    Math.max(...plans.map((plan) => plan.page.size)) + 1,
+  ]);
   // The limit keeps the planner from turning the probes into a join of whole tables.
-  const probe = `select r.id, r.version, r.body from ${fromIdentifier(first)} and i.type = q.type and i.value = q.value limit $3`;
-  const found = `select q.place, f.id, f.version, f.body from unnest($1::text[], $2::text[]) with ordinality q (type, value, place) cross join lateral (${probe}) f`;
-  return {
-    name: `look_ups_${first.profile.registry}_${first.recordType.name}`,
-    sql: withMembers(first, found, 'place'),
-    parameters: [
-      plans.map((plan) => plan.filter.type),
-      plans.map((plan) => plan.filter.values[0]),
-      Math.max(...plans.map((plan) => plan.page.size)) + 1,
-    ],
-  };
+  const probe = `${selectFound(first, parameters)} and i.type = q.type and i.value = q.value limit $3`;
+  const columns = ['q.place', ...columnsOf(first, 'f')].join(', ');
+  const found = `select ${columns} from unnest($1::text[], $2::text[]) with ordinality q (type, value, place) cross join lateral (${probe}) f`;
+  return nameQuery(
+    `look_ups_${first.profile.registry}_${first.recordType.name}`,
+    first,
+    withMembers(first, found, 'place', parameters),
+    parameters,
+  );
 }
 
-function fromIdentifier({ profile, recordType }: SearchPlan): string {
+/** Records that are in sight, by an identifier that may be compared. */
+function selectFound(plan: LookUpPlan, parameters: Parameters): string {
+  const { profile, recordType, filter } = plan;
+  const row = rowOf(plan, parameters);
   const current = `i.registry = ${quoteText(profile.registry)} and i.record_type = ${quoteText(recordType.name)} and i.valid_to is null`;
-  return `identifier i join ${tableOf(profile, recordType)} r on r.id = i.record_id where ${current}`;
+  const from = `identifier i join ${tableOf(profile, recordType)} r on r.id = i.record_id`;
+  const where = whereCovered(compileSeen(current, row), getIdentifierType(filter, row), row);
+  return `select ${listRecordColumns(row).join(', ')} from ${from} where ${where}`;
 }
 
-function withMembers(plan: LookUpPlan, found: string, place: 'place' | ''): string {
+function columnsOf(plan: SearchPlan, alias: string): readonly string[] {
+  return ['id', 'version', 'body', ...(plan.sight?.consent === undefined ? [] : ['cover'])].map((name) => `${alias}.${name}`);
+}
+
+function withMembers(plan: LookUpPlan, found: string, place: 'place' | '', parameters: Parameters): string {
   const prefix = place === '' ? '' : 'g.place, ';
   const memberType = findMemberType(plan);
   if (memberType === undefined) return found;
-  const members = `membership m join ${tableOf(plan.profile, memberType)} o on o.id = m.member_id`;
-  const columns = `${prefix}g.id, g.version, g.body, o.id, o.version, o.body, m.is_head`;
+  const row: RowScope = { ...rowOf(plan, parameters), recordType: memberType, alias: 'o' };
+  const members = `membership m join ${tableOf(plan.profile, memberType)} o on ${compileSeen('o.id = m.member_id', row)}`;
+  const columns = `${prefix}${[...columnsOf(plan, 'g'), ...listRecordColumns(row)].join(', ')}, m.is_head`;
   return `select ${columns} from (${found}) g left join (${members}) on m.group_id = g.id order by ${prefix}g.id, m.position, m.member_id`;
 }
 
 /** The record type of the members that are written with each record, if it has any. */
-export function findMemberType({ profile, recordType, entity }: SearchPlan): RecordType | undefined {
+export function findMemberType({ profile, recordType, entity, sight }: SearchPlan): RecordType | undefined {
   if (recordType.members === undefined || entity.property !== undefined) return undefined;
+  if (sight?.closed.has(recordType.members.recordType) === true) return undefined;
   return getRecordType(profile, recordType.members.recordType);
 }

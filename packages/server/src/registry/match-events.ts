@@ -178,7 +178,14 @@ function compileMeeting(
   const [first] = pairs;
   if (first === undefined) throw new Error('a filter without records is not compiled');
   const ids = parameters.bind([...new Set(pairs.map(({ state }) => state.record.id))], 'uuid[]');
-  const condition = compileFilter(relateFilter(first.filter, recordType), { profile, recordType, alias: 'r', parameters });
+  // Whom it concerns, not what he sees: that is decided when it is sent, by a search of his.
+  const condition = compileFilter(relateFilter(first.filter, recordType), {
+    profile,
+    recordType,
+    alias: 'r',
+    parameters,
+    sight: undefined,
+  });
   return `select ${place} as place, r.id from ${tableOf(profile, recordType)} r where r.id = any(${ids}) and ${condition}`;
 }
 

@@ -1,5 +1,8 @@
-import type { RecordType } from '../profiles/profile.ts';
+import { findIdentifierType } from '../profiles/index.ts';
+import type { Attribute, IdentifierType } from '../profiles/profile.ts';
+import { compileSeen, type RowScope, whereCovered } from './compile-filter.ts';
 import type { Scalar, SearchPlan, SortKey } from './plan.ts';
+import { rowOf } from './record-columns.ts';
 import { columnOf, membershipColumns, type Parameters, quoteText, tableOf } from './sql.ts';
 
 /** One key of an order. A record that lacks it comes last in an ascending order and first in a descending one, as in the index. */
@@ -57,26 +60,41 @@ function compileKey(key: SortKey, plan: SearchPlan, parameters: Parameters): Key
   if ('identifierType' in key.by) {
     return { sql: identifierKey(key, key.by.identifierType, plan, parameters), sqlType: 'text', direction, isNullable: true };
   }
-  const { name, sqlType } = columnOf(key.recordType, key.by.attribute);
-  const sql = key.recordType === plan.recordType ? `r.${name}` : relatedKey(name, key, plan);
+  const { attribute } = key.by;
+  const { name, sqlType } = columnOf(key.recordType, attribute);
+  const sql =
+    key.recordType === plan.recordType
+      ? ifCovered(`r.${name}`, attribute, rowOf(plan, parameters))
+      : relatedKey(name, attribute, key, plan, parameters);
   return { sql, sqlType, direction, isNullable: true };
 }
 
+/** A record whose field no consent covers is sorted as one that lacks it. */
+function ifCovered(sql: string, field: Attribute | IdentifierType, row: RowScope): string {
+  return row.sight?.consent === undefined ? sql : `(case when ${whereCovered('true', field, row)} then ${sql} end)`;
+}
+
 /** The least value among the records bound to this one; the greatest in a descending order. */
-function relatedKey(column: string, key: SortKey, plan: SearchPlan): string {
+function relatedKey(column: string, attribute: Attribute, key: SortKey, plan: SearchPlan, parameters: Parameters): string {
   const { own, other } = membershipColumns(plan.recordType, key.recordType);
+  const row: RowScope = { ...rowOf(plan, parameters), recordType: key.recordType, alias: 'o' };
   const from = `from membership m join ${tableOf(plan.profile, key.recordType)} o on o.id = m.${other}`;
-  return `(select o.${column} ${from} where m.${own} = r.id and o.${column} is not null order by o.${column} ${key.direction} limit 1)`;
+  const condition = compileSeen(whereCovered(`m.${own} = r.id and o.${column} is not null`, attribute, row), row);
+  return `(select o.${column} ${from} where ${condition} order by o.${column} ${key.direction} limit 1)`;
 }
 
 function identifierKey(key: SortKey, type: string, plan: SearchPlan, parameters: Parameters): string {
   const least = key.direction === 'asc' ? 'min' : 'max';
+  const identifierType = findIdentifierType(plan.profile, type, key.recordType.name);
+  if (identifierType === undefined) throw new Error(`${key.recordType.name} has no identifier ${type}`);
   const current = `i.registry = ${quoteText(plan.profile.registry)} and i.type = ${parameters.bind(type, 'text')} and i.valid_to is null`;
-  return `(select ${least}(i.value) from ${identifierOwner(plan.recordType, key.recordType)} and ${current})`;
-}
-
-function identifierOwner(root: RecordType, owner: RecordType): string {
-  if (owner === root) return 'identifier i where i.record_id = r.id';
-  const { own, other } = membershipColumns(root, owner);
-  return `membership m join identifier i on i.record_id = m.${other} where m.${own} = r.id`;
+  const root = rowOf(plan, parameters);
+  if (key.recordType === plan.recordType)
+    return ifCovered(`(select ${least}(i.value) from identifier i where i.record_id = r.id and ${current})`, identifierType, root);
+  const { own, other } = membershipColumns(plan.recordType, key.recordType);
+  const row: RowScope = { ...root, recordType: key.recordType, alias: 'o' };
+  const seen = whereCovered(compileSeen(`m.${own} = r.id`, row), identifierType, row);
+  // The record itself is needed only to see whether it is in sight.
+  const owner = plan.sight === undefined ? '' : ` join ${tableOf(plan.profile, key.recordType)} o on o.id = m.${other}`;
+  return `(select ${least}(i.value) from membership m join identifier i on i.record_id = m.${other}${owner} where ${seen} and ${current})`;
 }

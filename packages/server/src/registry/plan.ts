@@ -1,4 +1,5 @@
 import type { Attribute, Entity, Operator, Profile, RecordType } from '../profiles/profile.ts';
+import type { Sight } from './sight.ts';
 
 /** What a search means, names resolved and values coerced; passes take a plan and return a plan or refuse it. */
 export interface SearchPlan {
@@ -12,6 +13,8 @@ export interface SearchPlan {
   readonly page: Page;
   /** Most records that may match before the search is refused as `rjct.search.too_many_records_found`. */
   readonly maxMatches: number;
+  /** Absent: everything is seen. */
+  readonly sight?: Sight;
 }
 
 /** A condition over one record of type `recordType` (leaf) or over leaves. `pointer` says where in the message it stood. */
@@ -69,6 +72,8 @@ export interface FoundRecord {
   readonly version: number;
   readonly recordType: string;
   readonly body: string;
+  /** The consents under which it is seen, where one is needed: JSON text, `[[id, [mark, …]], …]`. */
+  readonly cover?: string;
   /** Members in order, where the record type has members and the answer writes them. */
   readonly members?: readonly FoundMember[];
 }

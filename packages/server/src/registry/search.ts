@@ -53,14 +53,23 @@ export function planSubscription(criteria: SearchCriteria, everything: boolean, 
   return { recordType, entity, filter };
 }
 
-/** Plans the reading of records that are known by id, under the same passes as any search. */
-export function planRecords(criteria: SearchCriteria, ids: readonly string[], context: SearchContext): SearchPlan {
+/**
+ * Plans the reading of records that are known by id, under the same passes as any search. `filter` is why they are read:
+ * it was found to hold by all that there is, and must hold by what is seen as well, or it would tell what is not.
+ */
+export function planRecords(
+  criteria: SearchCriteria,
+  ids: readonly string[],
+  context: SearchContext,
+  filter: Filter | undefined,
+): SearchPlan {
   const { recordType, entity } = nameAnswer(criteria, context);
+  const known: Filter = { kind: 'records', recordType, ids };
   const plan: SearchPlan = {
     profile: context.profile,
     recordType,
     entity,
-    filter: { kind: 'records', recordType, ids },
+    filter: filter === undefined || context.sight === undefined ? known : { kind: 'and', terms: [known, filter] },
     sort: [],
     page: { size: ids.length, number: 1 },
     maxMatches: ids.length,

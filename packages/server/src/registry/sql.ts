@@ -7,19 +7,29 @@ export interface Parameters {
   readonly values: readonly unknown[];
   /** The placeholder of a new parameter, cast to `sqlType`. Throws a refusal when a statement cannot carry more. */
   bind(value: unknown, sqlType: string): string;
+  /** The same placeholder each time it is asked for with this very list. */
+  bindShared(list: readonly unknown[], sqlType: string): string;
 }
 
 // The protocol counts the parameters of a statement in 16 bits: https://www.postgresql.org/docs/current/limits.html
 const MOST_PARAMETERS = 60_000;
 
-export function createParameters(): Parameters {
-  const values: unknown[] = [];
+/** `first`: the values of placeholders that a text already has. */
+export function createParameters(first: readonly unknown[] = []): Parameters {
+  const values: unknown[] = [...first];
+  const shared = new Map<readonly unknown[], string>();
+  const bind: Parameters['bind'] = (value, sqlType) => {
+    if (values.length >= MOST_PARAMETERS) throw new DciError('rjct.filter.invalid', 'the search compares with too many values');
+    values.push(value);
+    return `$${values.length}::${sqlType}`;
+  };
   return {
     values,
-    bind: (value, sqlType) => {
-      if (values.length >= MOST_PARAMETERS) throw new DciError('rjct.filter.invalid', 'the search compares with too many values');
-      values.push(value);
-      return `$${values.length}::${sqlType}`;
+    bind,
+    bindShared: (list, sqlType) => {
+      const placeholder = shared.get(list) ?? bind(list, sqlType);
+      shared.set(list, placeholder);
+      return placeholder;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { disclose, type DisclosedResult } from '../disclosure/disclose.ts';
-import { type Grant, mayUse } from '../disclosure/grant.ts';
+import { disclose, type DisclosedResult, prepareGivenPaths } from '../disclosure/disclose.ts';
+import type { Grant } from '../disclosure/grant.ts';
+import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import type { Profile, RecordType } from '../profiles/profile.ts';
 import { findSchemaTrail, type SchemaNode, schemaNode } from '../profiles/schema-path.ts';
 import { type Document, renderBody } from '../registry/document.ts';
@@ -28,6 +29,7 @@ export interface ComposedNotification {
 
 export interface NotificationParts {
   readonly reader: Reader;
+  readonly pseudonyms: Pseudonyms;
   readonly grant: Grant;
   readonly profile: Profile;
   readonly subscription: Subscription;
@@ -44,7 +46,7 @@ export async function composeNotification(parts: NotificationParts): Promise<Com
   const living = await readLiving(parts);
   const told = events.flatMap((event) => {
     const given = event.kind === 'DELETE' ? readGone(parts, event) : living.get(event.recordId);
-    return given === undefined || !isNews(parts, event, given.recordType) ? [] : [{ event, given }];
+    return given === undefined || !isNews(event, given) ? [] : [{ event, given }];
   });
   const last = told.at(-1);
   if (last === undefined) return undefined;
@@ -61,7 +63,7 @@ export async function composeNotification(parts: NotificationParts): Promise<Com
         reference_id: nameOf(subscription, event.seq),
         version: given.version,
         event_version: event.version,
-        ...(event.kind === 'UPDATE' ? { changed: visibleChanges(parts, event, given.recordType) } : {}),
+        ...(event.kind === 'UPDATE' ? { changed: visibleChanges(event, given) } : {}),
       })),
     },
     count: told.length,
@@ -75,35 +77,51 @@ interface Given {
   readonly version: number;
   readonly recordType: RecordType;
   readonly result: DisclosedResult;
+  /** Whether a field is given of it as it is. */
+  readonly isGiven: (path: string) => boolean;
 }
 
-async function readLiving({ reader, grant, plan, events }: NotificationParts): Promise<Map<string, Given>> {
+async function readLiving({ reader, grant, pseudonyms, plan, events }: NotificationParts): Promise<Map<string, Given>> {
   const ids = [...new Set(events.filter(({ kind }) => kind !== 'DELETE').map(({ recordId }) => recordId))];
   if (ids.length === 0) return new Map();
   const found = await executeSearch(reader, plan(ids));
-  const result = disclose(grant, found);
+  const result = disclose(grant, found, pseudonyms);
   return new Map(
-    found.records.map(({ id, version }, index) => [
-      id,
-      { text: textOf(result, index), version, recordType: found.plan.recordType, result },
+    found.records.map((record, index) => [
+      record.id,
+      {
+        text: textOf(result, index),
+        version: record.version,
+        recordType: found.plan.recordType,
+        result,
+        isGiven: prepareGivenPaths(grant, found.plan, record),
+      },
     ]),
   );
 }
 
-function readGone({ grant, profile, plan, bodies }: NotificationParts, event: PendingEvent): Given | undefined {
+function readGone({ grant, pseudonyms, profile, plan, bodies }: NotificationParts, event: PendingEvent): Given | undefined {
   const body = bodies.get(event.seq);
   if (body === undefined) return undefined;
   const planned = plan([event.recordId]);
   const record = readRecord(profile, planned.recordType, event.recordId, body);
-  if (meetsFilter(record, planned.filter) !== true) return undefined;
+  if (meetsFilter(record, planned.filter) !== true || !wasSeen(record, planned)) return undefined;
   const found: FoundRecord = {
     id: record.id,
     version: event.version,
     recordType: planned.recordType.name,
     body: renderBody(planned.recordType, onlyIdentifiers(record)),
   };
-  const result = disclose(grant, { plan: planned, records: [found], totalCount: 1 });
-  return { text: textOf(result, 0), version: event.version, recordType: planned.recordType, result };
+  const result = disclose(grant, { plan: planned, records: [found], totalCount: 1 }, pseudonyms);
+  return { text: textOf(result, 0), version: event.version, recordType: planned.recordType, result, isGiven: () => false };
+}
+
+/** Consents end with their record: who needs one is not told that it is gone. */
+function wasSeen(record: GoneRecord, { sight, recordType }: SearchPlan): boolean {
+  if (sight === undefined) return true;
+  if (sight.consent !== undefined || sight.closed.has(recordType.name)) return false;
+  const rows = sight.rows.get(recordType.name);
+  return rows === undefined || meetsFilter(record, rows) === true;
 }
 
 function textOf({ records }: DisclosedResult, index: number): string {
@@ -131,21 +149,15 @@ function onlyIdentifiers({ recordType, document }: GoneRecord): Document {
 }
 
 /** A change of what the subscriber is not given would tell him that there was one. */
-function isNews(parts: NotificationParts, event: PendingEvent, recordType: RecordType): boolean {
-  return event.kind !== 'UPDATE' || visibleChanges(parts, event, recordType).length > 0;
+function isNews(event: PendingEvent, given: Given): boolean {
+  return event.kind !== 'UPDATE' || visibleChanges(event, given).length > 0;
 }
 
-function visibleChanges({ grant }: NotificationParts, { changed }: PendingEvent, recordType: RecordType): string[] {
-  return changed.filter((path) => givesPath(grant, recordType, path));
-}
-
-/** Whether anything at `path` of the document is given. */
-function givesPath(grant: Grant, recordType: RecordType, path: string): boolean {
-  const node = findSchemaTrail(schemaNode(recordType.document), path)?.at(-1);
-  const leaves = node === undefined ? [] : listLeaves(node, path);
-  return leaves.some((leaf) =>
-    mayUse(grant, recordType, { name: leaf, synonyms: [], path: leaf, type: 'text', operators: [], indexed: false }),
-  );
+function visibleChanges({ changed }: PendingEvent, { recordType, isGiven }: Given): string[] {
+  return changed.filter((path) => {
+    const node = findSchemaTrail(schemaNode(recordType.document), path)?.at(-1);
+    return node !== undefined && listLeaves(node, path).some(isGiven);
+  });
 }
 
 function listLeaves(node: SchemaNode, path: string): readonly string[] {

@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { DciError, type SubscribeCriteria } from '@dci/protocol';
 import type { AuditLog } from '../disclosure/audit-log.ts';
 import { decideGrant, type Grant } from '../disclosure/grant.ts';
+import { writeLegalBasis } from '../disclosure/legal-basis.ts';
+import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import { findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
+import type { Filter } from '../registry/plan.ts';
 import type { Reader } from '../registry/reader.ts';
 import { planRecords, planSubscription } from '../registry/search.ts';
 import type { Db } from '../store/database.ts';
@@ -15,7 +18,7 @@ import { changeSubscription, getSubscription, type Subscription } from '../store
 import { type ComposedNotification, composeNotification } from './compose-notification.ts';
 import type { PartnerDirectory } from './partner-directory.ts';
 import { planningContext, type PlanningParts } from './planning-context.ts';
-import { describeSender } from './search-audit.ts';
+import { describeDisclosed, describeSender } from './search-audit.ts';
 import { isEverything, toSearchCriteria } from './subscribe.ts';
 
 /**
@@ -52,6 +55,7 @@ export interface NotifierParts extends PlanningParts {
   readonly profiles: readonly Profile[];
   readonly directory: PartnerDirectory;
   readonly reader: Reader;
+  readonly pseudonyms: Pseudonyms;
   readonly audit: AuditLog;
 }
 
@@ -118,6 +122,8 @@ export function createNotifier(parts: NotifierParts): Notifier {
 interface Rights {
   readonly profile: Profile;
   readonly grant: Grant;
+  /** What the subscription asks; undefined where it asks for everything. */
+  readonly filter: Filter | undefined;
 }
 
 /** Throws a `DciError` where what was open when the subscription was made is so no longer. */
@@ -130,15 +136,16 @@ function findRights(parts: NotifierParts, partner: Partner, subscription: Subscr
     throw new DciError('err.request.forbidden', 'the right to be told is gone');
   const grant = decideGrant(partner);
   // A filter by what he is not given any more would tell it.
-  planSubscription(toSearchCriteria(criteria), everything, planningContext(parts, { partner, grant, profile, pointer: '' }));
-  return { profile, grant };
+  const asked = toSearchCriteria(criteria);
+  const context = planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '' });
+  return { profile, grant, filter: planSubscription(asked, everything, context).filter };
 }
 
 async function compose(
   parts: NotifierParts,
   partner: Partner,
   subscription: Subscription,
-  { profile, grant }: Rights,
+  { profile, grant, filter }: Rights,
   events: readonly PendingEvent[],
 ): Promise<ComposedNotification | undefined> {
   const criteria = subscription.criteria as SubscribeCriteria;
@@ -146,6 +153,7 @@ async function compose(
   const gone = events.filter(({ kind }) => kind === 'DELETE').map(({ seq }) => seq);
   return await composeNotification({
     reader: parts.reader,
+    pseudonyms: parts.pseudonyms,
     grant,
     profile,
     subscription,
@@ -153,7 +161,8 @@ async function compose(
       planRecords(
         { ...asked, query: {} },
         ids,
-        planningContext(parts, { partner, grant, profile, pointer: '', pages: { usual: ids.length, most: ids.length } }),
+        planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '', pages: { usual: ids.length, most: ids.length } }),
+        filter,
       ),
     events,
     bodies: await loadGoneBodies(parts.db, gone),
@@ -175,14 +184,14 @@ async function release(
       claimUntil: now() / 1000 + CLAIM_SECONDS,
       transactionId,
       correlationId: subscription.code,
-      legalBasis: grant.legalBasis,
+      legalBasis: writeLegalBasis(grant.legalBasis),
       purposes: grant.purposes,
       fieldRule: grant.rule.name,
       outcome: 'answered',
       query: JSON.stringify([{ registry: profile.registry, entity: subscription.entity, event: subscription.eventType }]),
       itemCount: count,
       recordCount: disclosed.reduce((sum, result) => sum + result.records.length, 0),
-      disclosed: disclosed.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds })),
+      disclosed: describeDisclosed(disclosed),
     },
     async () => '',
   );

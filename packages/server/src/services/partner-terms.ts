@@ -1,19 +1,23 @@
 import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
+import { type LegalBasis, LEGAL_BASIS_KINDS, parseLegalBasis } from '../disclosure/legal-basis.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
 import {
   type EncryptionPolicy,
+  type OwnFieldRule,
   PARTNER_DIALECTS,
   PARTNER_LIMITS,
   type PartnerDialect,
   type PartnerLimit,
   type PartnerLimits,
   type PartnerTerms,
+  type RegistryTerms,
   type SignaturePolicy,
   SUBSCRIPTION_POLICIES,
   type SubscriptionPolicy,
 } from '../store/partners.ts';
 import { readNotifyUri, readPrefixes } from './callback-terms.ts';
+import { checkAgreement } from './check-agreement.ts';
 import { isScope, SCOPES } from './scopes.ts';
 
 /** What an operator writes about a partner. Absent: stays as it is. Empty text: is taken away. */
@@ -28,10 +32,13 @@ export interface TermChanges {
   readonly lenient?: boolean;
   readonly active?: boolean;
   readonly defaultEntity?: string;
+  /** `KIND: text`, or a text alone (`disclosure/legal-basis.ts`). */
   readonly legalBasis?: string;
   readonly purposes?: readonly string[];
-  /** Name of a field rule. */
-  readonly fields?: string;
+  /** Name of a ready-made field rule, or a rule of its own. */
+  readonly fields?: string | OwnFieldRule;
+  readonly registryTerms?: Readonly<Record<string, RegistryTerms>>;
+  readonly recipientClasses?: readonly string[];
   /** By name; undefined puts the server's limit back. */
   readonly limits?: Readonly<Record<string, number | undefined>>;
   readonly subscriptions?: string;
@@ -59,7 +66,10 @@ export const NO_TERMS: Omit<PartnerTerms, 'name'> = {
   dialect: 'as-asked',
   encryptionPolicy: 'optional',
   lenient: false,
+  legalBasisKind: 'law',
   purposes: [],
+  registryTerms: {},
+  recipientClasses: new Set(),
   limits: {},
   subscriptions: 'automatic',
   callbackPrefixes: [],
@@ -82,9 +92,11 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     encryptionPolicy: readPolicy('encryption', changes.encryption, note) ?? present.encryptionPolicy,
     lenient: changes.lenient ?? present.lenient,
     defaultEntity: changed(present.defaultEntity, readEntity(profiles, registries, changes.defaultEntity, note)),
-    legalBasis: changed(present.legalBasis, readText('the legal basis', changes.legalBasis, note)),
+    ...readBasis(present, changes.legalBasis, note),
     purposes: changes.purposes === undefined ? present.purposes : readPurposes(changes.purposes, note),
-    fieldRule: changed(present.fieldRule, readFieldRule(changes.fields, note)),
+    ...readFieldRule(present, changes.fields, note),
+    registryTerms: keepKnown(changes.registryTerms ?? present.registryTerms, profiles, registries),
+    recipientClasses: changes.recipientClasses === undefined ? present.recipientClasses : readClasses(changes.recipientClasses, note),
     limits: { ...present.limits, ...readLimits(changes.limits ?? {}, note) },
     subscriptions: readSubscriptions(changes.subscriptions, note) ?? present.subscriptions,
     callbackPrefixes: changes.callbackPrefixes === undefined ? present.callbackPrefixes : readPrefixes(changes.callbackPrefixes, note),
@@ -92,6 +104,7 @@ export function changeTerms(profiles: readonly Profile[], present: PartnerTerms,
     sealedCallbackAuth: changes.sealedCallbackAuth?.length === 0 ? undefined : (changes.sealedCallbackAuth ?? present.sealedCallbackAuth),
   };
   if (terms.name === '') note('the name is empty');
+  if (problems.length === 0) checkAgreement(profiles, terms).forEach(note);
   if (problems.length > 0) throw new RegistrationError(problems);
   return terms;
 }
@@ -161,10 +174,41 @@ function readPurposes(purposes: readonly string[], note: Note): readonly string[
   return [...new Set(read.filter((purpose) => purpose !== ''))];
 }
 
-function readFieldRule(name: string | undefined, note: Note): string | undefined {
-  if (name === undefined || name === '' || findFieldRule(name) !== undefined) return name;
-  note(`there is no field rule "${name}"; known: ${FIELD_RULES.map((rule) => rule.name).join(', ')}`);
-  return undefined;
+type Basis = Pick<PartnerTerms, 'legalBasis' | 'legalBasisKind'>;
+
+function readBasis(present: Basis, written: string | undefined, note: Note): Basis {
+  const given = readText('the legal basis', written, note);
+  if (given === undefined) return { legalBasis: present.legalBasis, legalBasisKind: present.legalBasisKind };
+  if (given === '') return { legalBasis: undefined, legalBasisKind: 'law' };
+  const basis: LegalBasis | undefined = parseLegalBasis(given);
+  if (basis === undefined)
+    note(`whether the legal basis is consent must be plain: write "KIND: ${given}" with one of ${LEGAL_BASIS_KINDS.join(', ')}`);
+  return basis === undefined ? present : { legalBasis: basis.text, legalBasisKind: basis.kind };
+}
+
+type Rule = Pick<PartnerTerms, 'fieldRule' | 'ownRule'>;
+
+function readFieldRule(present: Rule, given: string | OwnFieldRule | undefined, note: Note): Rule {
+  if (given === undefined) return { fieldRule: present.fieldRule, ownRule: present.ownRule };
+  if (typeof given !== 'string') return { fieldRule: given.name, ownRule: given };
+  if (given !== '' && findFieldRule(given) === undefined)
+    note(`there is no field rule "${given}"; known: ${FIELD_RULES.map((rule) => rule.name).join(', ')}`);
+  return { fieldRule: given === '' ? undefined : given, ownRule: undefined };
+}
+
+/** By the registries' own names, and of those that are open only. */
+function keepKnown(
+  terms: Readonly<Record<string, RegistryTerms>>,
+  profiles: readonly Profile[],
+  open: ReadonlySet<string>,
+): Readonly<Record<string, RegistryTerms>> {
+  const named = Object.entries(terms).map(([name, part]) => [findProfile(profiles, name)?.registry ?? name, part] as const);
+  return Object.fromEntries(named.filter(([name]) => open.has(name)));
+}
+
+function readClasses(names: readonly string[], note: Note): ReadonlySet<string> {
+  const read = names.map((name) => readText('a class of recipients', name, note) ?? '');
+  return new Set(read.filter((name) => name !== ''));
 }
 
 const LARGEST_LIMIT = 100_000_000;

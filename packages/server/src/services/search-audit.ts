@@ -1,7 +1,9 @@
 import type { DciError, VerifiedMessage } from '@dci/protocol';
+import type { DisclosedResult } from '../disclosure/disclose.ts';
 import type { Grant } from '../disclosure/grant.ts';
+import { writeLegalBasis } from '../disclosure/legal-basis.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
-import type { AuditEntry } from '../store/audit.ts';
+import type { AuditEntry, Disclosure } from '../store/audit.ts';
 import type { Sender } from './receive-message.ts';
 import type { SearchOutcome } from './search.ts';
 
@@ -19,12 +21,13 @@ export function describeSearch(
   { grant, transactionId, correlationId, outcomes }: AuditedSearch,
 ): Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'> {
   const answered = outcomes.flatMap((outcome) => ('result' in outcome ? [outcome.result] : []));
+  const stated = [...new Set(outcomes.flatMap((outcome) => ('result' in outcome ? (outcome.purpose ?? []) : [])))];
   return {
     registry: [...new Set(answered.map((result) => result.plan.profile.registry))].join(' '),
     transactionId,
     correlationId,
-    legalBasis: grant.legalBasis,
-    purposes: grant.purposes,
+    legalBasis: writeLegalBasis(grant.legalBasis),
+    purposes: stated.length > 0 ? stated : grant.purposes,
     fieldRule: grant.rule.name,
     outcome: answered.length > 0 ? 'answered' : 'rjct.errors.too_many',
     query: JSON.stringify(
@@ -32,8 +35,17 @@ export function describeSearch(
     ),
     itemCount: outcomes.length,
     recordCount: answered.reduce((sum, result) => sum + result.records.length, 0),
-    disclosed: answered.map((result) => ({ entity: result.plan.entity.name, records: result.recordIds })),
+    disclosed: describeDisclosed(answered),
   };
+}
+
+/** Which records were given, and under which consents where that is the ground. */
+export function describeDisclosed(results: readonly DisclosedResult[]): readonly Disclosure[] {
+  return results.map(({ plan, recordIds, consentIds }) => ({
+    entity: plan.entity.name,
+    records: recordIds,
+    ...(consentIds.length === 0 ? {} : { consents: consentIds }),
+  }));
 }
 
 /** A message that was refused as a whole. */

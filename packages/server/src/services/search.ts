@@ -1,6 +1,8 @@
 import { DciError, type SearchItem, type SearchRequest } from '@dci/protocol';
 import { type DisclosedResult, disclose } from '../disclosure/disclose.ts';
-import { type Grant, mayUse } from '../disclosure/grant.ts';
+import type { Grant } from '../disclosure/grant.ts';
+import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
+import { decidePurpose } from '../disclosure/stated-purpose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { findProfile, findProfileByRegType } from '../profiles/index.ts';
 import type { SearchPlan } from '../registry/plan.ts';
@@ -10,6 +12,9 @@ import { openMessageBudget } from '../registry/message-budget.ts';
 import type { Reader } from '../registry/reader.ts';
 import { planSearch } from '../registry/search.ts';
 import type { Partner } from '../store/partners.ts';
+import type { ConsentTokens } from './consent-tokens.ts';
+import { planningContext } from './planning-context.ts';
+import { acceptPresentedConsents } from './present-consents.ts';
 
 /**
  * The search: the items of a request, each answered or refused. Items are planned one by one, so that one that cannot be
@@ -41,6 +46,8 @@ export type SearchOutcome = AnsweredItem | RefusedItem;
 
 export interface AnsweredItem {
   readonly item: SearchItem;
+  /** For what the records are to be used, where that is told. */
+  readonly purpose: string | undefined;
   readonly result: DisclosedResult;
 }
 
@@ -55,21 +62,27 @@ export interface SearchParts {
   readonly defaultRegistry: string;
   readonly reader: Reader;
   readonly cursorKey: Buffer;
+  readonly pseudonyms: Pseudonyms;
+  readonly consentTokens: ConsentTokens;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-const MAX_MATCHES = 100_000;
 /** Of one partner, at a time; look-ups by identifier do not count. */
 const SEARCHES_SIDE_BY_SIDE = 2;
 const MESSAGE_LIMITS = { milliseconds: 10_000, records: 20_000, characters: 32_000_000 };
-const QUERY_LIMITS = { maxTerms: 50, maxDepth: 12, maxListValues: 1_000 };
 
 export function createSearch(parts: SearchParts): Search {
   const lanes = createLanes(SEARCHES_SIDE_BY_SIDE);
   return {
     async run(asked) {
-      const planned = planItems(parts, asked);
+      const refusals = await acceptPresentedConsents(parts.consentTokens, {
+        partner: asked.partner,
+        grant: asked.grant,
+        items: asked.request.search_request,
+        chooseProfile: (item, pointer) => chooseProfile(parts, asked.partner, asked.mounted, item, pointer),
+      });
+      const planned = planItems(parts, asked, refusals);
       const plans = planned.flatMap((entry) => ('plan' in entry ? [entry.plan] : []));
       const results = await executeSearches(parts.reader, plans, {
         budget: openMessageBudget(MESSAGE_LIMITS, () => performance.now()),
@@ -79,18 +92,19 @@ export function createSearch(parts: SearchParts): Search {
       let next = 0;
       return planned.map((entry): SearchOutcome => {
         if ('refusal' in entry) return entry;
-        const { item } = entry;
+        const { item, purpose } = entry;
         const result = results[next++];
         if (result === undefined) throw new Error('a search was planned and not executed');
-        return result instanceof DciError ? { item, refusal: result } : { item, result: disclose(asked.grant, result) };
+        if (result instanceof DciError) return { item, refusal: result };
+        return { item, purpose, result: disclose(asked.grant, result, parts.pseudonyms) };
       });
     },
   };
 }
 
-type PlannedItem = RefusedItem | { readonly item: SearchItem; readonly plan: SearchPlan };
+type PlannedItem = RefusedItem | { readonly item: SearchItem; readonly purpose: string | undefined; readonly plan: SearchPlan };
 
-function planItems(parts: SearchParts, asked: AskedSearch): PlannedItem[] {
+function planItems(parts: SearchParts, asked: AskedSearch, refusals: ReadonlyMap<number, DciError>): PlannedItem[] {
   const seen = new Set<string>();
   return asked.request.search_request.map((item, index): PlannedItem => {
     try {
@@ -100,7 +114,9 @@ function planItems(parts: SearchParts, asked: AskedSearch): PlannedItem[] {
           pointer: `${pointer}/reference_id`,
         });
       seen.add(item.reference_id);
-      return { item, plan: planItem(parts, asked, item, `${pointer}/search_criteria`) };
+      const refusal = refusals.get(index);
+      if (refusal !== undefined) return { item, refusal };
+      return { item, ...planItem(parts, asked, item, `${pointer}/search_criteria`) };
     } catch (error) {
       return { item, refusal: itemRefusal(error) };
     }
@@ -112,23 +128,16 @@ function itemRefusal(error: unknown): DciError {
   throw error;
 }
 
-function planItem(parts: SearchParts, { partner, grant, mounted, pages }: AskedSearch, item: SearchItem, pointer: string): SearchPlan {
-  const maxPageSize = partner.limits.pageSize ?? pages.most;
-  return planSearch(item.search_criteria, {
-    profile: chooseProfile(parts, partner, mounted, item, pointer),
-    partnerId: partner.id,
-    ...(partner.defaultEntity === undefined ? {} : { defaultEntity: partner.defaultEntity }),
-    mayUse: (recordType, what) => mayUse(grant, recordType, what),
-    limits: {
-      defaultPageSize: Math.min(pages.usual, maxPageSize),
-      maxPageSize,
-      maxMatches: partner.limits.maxMatches ?? MAX_MATCHES,
-      ...QUERY_LIMITS,
-    },
-    cursorKey: parts.cursorKey,
-    today: new Date(parts.now()).toISOString().slice(0, 10),
-    pointer,
-  });
+function planItem(
+  parts: SearchParts,
+  { partner, grant, mounted, pages }: AskedSearch,
+  item: SearchItem,
+  pointer: string,
+): { plan: SearchPlan; purpose: string | undefined } {
+  const profile = chooseProfile(parts, partner, mounted, item, pointer);
+  const criteria = item.search_criteria;
+  const plan = planSearch(criteria, planningContext(parts, { partner, grant, profile, criteria, pointer, pages }));
+  return { plan, purpose: decidePurpose(grant, criteria, pointer) };
 }
 
 /** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */

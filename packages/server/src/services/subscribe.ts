@@ -101,7 +101,8 @@ async function makeOne(
   const everything = isEverything(criteria);
   if (everything && !partner.scopes.has('registry/subscribe-all'))
     throw refusal('rjct.notify_details.invalid', 'to be told of every record is a right of its own, which you do not have');
-  const plan = planSubscription(toSearchCriteria(criteria), everything, planningContext(parts, { partner, grant, profile, pointer }));
+  const asked = toSearchCriteria(criteria);
+  const plan = planSubscription(asked, everything, planningContext(parts, { partner, grant, profile, criteria: asked, pointer }));
   const { schedule, startsAt, endsAt } = readFrequency(criteria.frequency, now);
   const notifyUri = toNotifyUri(senderUri);
   if (notifyUri === undefined && partner.notifyUri === undefined)

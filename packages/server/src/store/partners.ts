@@ -1,4 +1,5 @@
 import { type EncryptionKey, SIGNATURE_DIALECTS, type VerificationKey } from '@dci/protocol';
+import type { PlaceLevel } from '../profiles/profile.ts';
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import { loadPartnerKeys, loadPartnerKeysOf, type PartnerKey, readEncryptionKeys, readVerificationKeys } from './partner-keys.ts';
@@ -23,7 +24,15 @@ export interface Partner {
   readonly defaultEntity?: string;
   readonly legalBasis?: string;
   readonly purposes: readonly string[];
+  /** Ground on which it may see personal data; `legalBasis` says which act or contract. */
+  readonly legalBasisKind: string;
+  /** Name of its field rule: of a ready-made one, or of its own. */
   readonly fieldRule?: string;
+  readonly ownRule?: OwnFieldRule;
+  /** By registry, what of it the agreement covers. */
+  readonly registryTerms: Readonly<Record<string, RegistryTerms>>;
+  /** Classes of recipients to whom consents may be given, and to which it belongs. */
+  readonly recipientClasses: ReadonlySet<string>;
   readonly limits: PartnerLimits;
   /** Whether what it asks to be told of is in force at once, or once an operator has approved it. */
   readonly subscriptions: SubscriptionPolicy;
@@ -39,6 +48,26 @@ export interface Partner {
   readonly encryptionKeys: ReadonlyMap<string, EncryptionKey>;
   /** Whether keys of it that are not known yet may stand at an address of its own. */
   readonly publishesKeys: boolean;
+}
+
+/** A field rule as an agreement has it; `disclosure/` reads it. */
+export interface OwnFieldRule {
+  readonly name: string;
+  readonly extends?: string;
+  readonly classes?: Readonly<Record<string, string>>;
+  readonly dates?: DateStepName;
+  readonly places?: PlaceLevel;
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
+type DateStepName = 'month' | 'year' | '5-years' | '10-years';
+
+/** What of a registry an agreement covers. */
+export interface RegistryTerms {
+  /** Names of record types; absent: all. */
+  readonly recordTypes?: readonly string[];
+  /** By record type: the query that its records must meet, or `all`. */
+  readonly rows?: Readonly<Record<string, object | 'all'>>;
 }
 
 /** `optional`: a message without a signature is taken; one that is there must be good all the same. */
@@ -136,6 +165,10 @@ function writeTerms(terms: PartnerTerms): Omit<Insertable<Tables['partner']>, 'i
     legal_basis: terms.legalBasis ?? null,
     purposes: [...terms.purposes],
     field_rule: terms.fieldRule ?? null,
+    legal_basis_kind: terms.legalBasisKind,
+    own_rule: terms.ownRule === undefined ? null : JSON.stringify(terms.ownRule),
+    registry_terms: JSON.stringify(terms.registryTerms),
+    recipient_classes: [...terms.recipientClasses],
     limits: JSON.stringify(terms.limits),
     callback_prefixes: [...terms.callbackPrefixes],
     notify_uri: terms.notifyUri ?? null,
@@ -161,6 +194,10 @@ function readPartner(row: PartnerRow, keys: readonly PartnerKey[]): StoredPartne
     legalBasis: row.legal_basis ?? undefined,
     purposes: row.purposes,
     fieldRule: row.field_rule ?? undefined,
+    legalBasisKind: row.legal_basis_kind,
+    ownRule: (row.own_rule as OwnFieldRule | null) ?? undefined,
+    registryTerms: row.registry_terms as Record<string, RegistryTerms>,
+    recipientClasses: new Set(row.recipient_classes),
     limits: row.limits,
     callbackPrefixes: row.callback_prefixes,
     notifyUri: row.notify_uri ?? undefined,

@@ -100,6 +100,10 @@ export interface Tables {
     callback_prefixes: Generated<string[]>;
     notify_uri: string | null;
     sealed_callback_auth: Buffer | null;
+    legal_basis_kind: Generated<string>;
+    recipient_classes: Generated<string[]>;
+    registry_terms: ColumnType<unknown, string | undefined, string>;
+    own_rule: ColumnType<unknown, string | null, string | null>;
     created_at: Timestamp;
     updated_at: Timestamp;
   };
@@ -228,6 +232,37 @@ export interface Tables {
   audit_checkpoint: { number: string; at: Date; is_drop: boolean; jws: string; mac: Buffer };
   audit_verified: { only_one: Generated<boolean>; number: string; at: Date; mac: Buffer };
   erased_identifier: { registry: string; hash: Buffer; record_id: string; erased_at: Timestamp };
+  consent: {
+    id: string;
+    registry: string;
+    record_type: string;
+    record_id: string;
+    recipient: string;
+    purposes: string[];
+    fields: string[];
+    valid_from: Date;
+    /** `infinity` (a number in JavaScript) where it has no end. */
+    valid_until: ColumnType<Date | number, Date | string, Date | string>;
+    withdrawn_at: Date | null;
+    authority: string | null;
+    token_id: string | null;
+    given_at: Timestamp;
+  };
+  consent_event: {
+    seq: GeneratedAlways<string>;
+    consent_id: string;
+    at: Timestamp;
+    kind: string;
+    by: string;
+    terms: ColumnType<unknown, string, string>;
+  };
+  consent_authority: {
+    name: string;
+    registries: string[];
+    keys: ColumnType<JsonWebKey[], string, string>;
+    created_at: Timestamp;
+    removed_at: Date | null;
+  };
   rate_window: { subject: string; window_start: Date; points: number };
   match_index: { record_id: string; registry: string; record_type: string; keys: string[] };
   match_fill: { registry: string; record_type: string; position: string; is_done: Generated<boolean> };

@@ -89,7 +89,7 @@ function bind(entity: string, where: object | undefined, identifier: Wish['ident
     profile,
     partnerId,
     cursorKey: createHash('sha256').digest(),
-    mayUse: () => true,
+    useOf: () => 'open',
     limits: { defaultPageSize: 1, maxPageSize: 1, maxMatches: 1, maxTerms: 50, maxDepth: 12, maxListValues: 1_000 },
     today: '2026-01-01',
     pointer: '',

@@ -153,7 +153,7 @@ describe('dci partner add', () => {
     ['a file that is not there', ['--sender-id', 'x', '--jwks', '/nowhere'], /--jwks: ENOENT/],
     ['an unknown scope', ['--sender-id', 'x', '--scopes', 'registry/rewrite'], /known: registry\/search/],
     ['an unknown registry', ['--sender-id', 'x', '--registries', 'moon'], /known: social/],
-    ['an unknown rule', ['--sender-id', 'x', '--fields', 'all'], /known: full, minimal/],
+    ['an unknown rule', ['--sender-id', 'x', '--fields', 'all'], /known: full, minimal, eligibility, research, existence/],
     ['a limit of nothing', ['--sender-id', 'x', '--limits', 'page-size=0'], /whole number from 1/],
     ['a limit that is none', ['--sender-id', 'x', '--limits', 'speed'], /name=number/],
     ['a sender id with a bar', ['--sender-id', 'a|b'], /printable ASCII/],
@@ -181,10 +181,80 @@ describe('the other partner commands', () => {
     const changes = ['--no-lenient', '--legal-basis', 'Act 12', '--fields', 'full', '--public-key', jwk, '--revoke-key', 'key-1'];
     const { status, out, err } = await command.run('partner', 'set', 'mis.example.org', ...changes);
     expect({ status, err }).toEqual({ status: 0, err: '' });
-    expect(out).toContain('sees every field (rule full), on the legal basis "Act 12"');
+    expect(out).toContain('sees every field (rule full)\n  on the legal basis "Act 12" (law), for no stated purpose\n');
     expect(out).toMatch(/key-2 \(ES256, since \d{4}-\d{2}-\d{2}\)/);
     expect(out).toContain('is read strictly');
     expect(out).not.toContain('key-1');
+  });
+
+  it('put a partner under an agreement, and print it as the file it came from', async () => {
+    const agreement = {
+      legal_basis: { kind: 'contract', text: 'Memorandum 7' },
+      purposes: ['targeting'],
+      registries: {
+        social: { record_types: ['person'], rows: { person: { district: { $eq: 'XZ-0302' } } } },
+      },
+      fields: { name: 'district-office', extends: 'minimal', classes: { contact: 'mask' }, dates: 'year', fields: { birth_date: 'give' } },
+      recipient_classes: ['social-protection'],
+      limits: { page_size: 50 },
+    };
+    await command.run('partner', 'add', '--sender-id', 'agreed.example.org', '--limits', 'points-per-minute=6');
+    const file = write('agreement.json', JSON.stringify(agreement));
+    const { status, out } = await command.run('partner', 'set', 'agreed.example.org', '--agreement', file);
+    expect(status).toBe(0);
+    expect(out).toContain(
+      '  sees the fields of the classes public, identifier, name, administrative; contact: the last four characters; dates by the year; birth_date: as it is; and no other field (rule district-office)\n' +
+        '    of social, records of the types person only\n' +
+        '    of social, a person only where {"district":{"$eq":"XZ-0302"}}\n' +
+        '  on the legal basis "Memorandum 7" (contract), for targeting\n',
+    );
+    const printed = await command.run('partner', 'agreement', 'agreed.example.org');
+    expect(JSON.parse(printed.out)).toEqual(agreement);
+    const rule = write('rule.json', JSON.stringify({ name: 'none', fields: { sex: 'give' } }));
+    expect(await command.run('partner', 'set', 'agreed.example.org', '--fields', rule)).toMatchObject({ status: 0 });
+    expect(await show('agreed.example.org')).toMatchObject({ fields: { name: 'none', fields: { sex: 'give' } }, limits: { pageSize: 50 } });
+    expect(JSON.parse((await command.run('partner', 'agreement', '--schema')).out)).toMatchObject({ title: 'Agreement with a partner' });
+  });
+
+  it.each<[string, object | string, RegExp]>([
+    ['no JSON', '{', /is no JSON/],
+    ['no rule', { fields: undefined }, /fields/],
+    ['a kind of ground that there is not', { legal_basis: { kind: 'wish', text: 'x' } }, /kind/],
+    ['a member it does not know', { colour: 'red' }, /additional/],
+    ['a registry that there is not', { registries: { moon: {} } }, /no registry "moon"/],
+    ['a record type that there is not', { registries: { social: { record_types: ['house'] } } }, /no record type "house"/],
+    [
+      'rows for one of two record types',
+      { registries: { social: { rows: { person: { sex: 'female' } } } } },
+      /which records of the type group/,
+    ],
+    [
+      'rows that are no query',
+      { registries: { social: { rows: { person: { colour: 'red' }, group: 'all' } } } },
+      /rows of person: .*not known/,
+    ],
+    ['rows of nothing', { registries: { social: { rows: { person: {}, group: 'all' } } } }, /rows of person/],
+    ['a field that there is not', { fields: { name: 'x', fields: { colour: 'give' } } }, /"colour"/],
+    ['a treatment that there is not', { fields: { name: 'x', fields: { sex: 'blur' } } }, /sex/],
+    ['a rule with the name of another', { fields: { name: 'full', classes: {} } }, /name of a ready-made one/],
+    ['a limit of nothing', { limits: { page_size: 0 } }, /page_size/],
+  ])('take no agreement with %s', async (_name, change, message) => {
+    const good = { legal_basis: { kind: 'law', text: 'Act' }, purposes: [], registries: { social: {} }, fields: 'minimal' };
+    const file = write('bad.json', typeof change === 'string' ? change : JSON.stringify({ ...good, ...change }));
+    await command.run('partner', 'add', '--sender-id', 'unagreed.example.org');
+    const before = await show('unagreed.example.org');
+    const { status, err } = await command.run('partner', 'set', 'unagreed.example.org', '--agreement', file);
+    expect({ status, err }).toEqual({ status: 2, err: expect.stringMatching(message) });
+    expect(await show('unagreed.example.org')).toEqual(before);
+  });
+
+  it('take the ground of consent only where it is said plainly, and ask for a purpose', async () => {
+    await command.run('partner', 'add', '--sender-id', 'ground.example.org', '--fields', 'minimal');
+    const vague = await command.run('partner', 'set', 'ground.example.org', '--legal-basis', 'Consent of the holder');
+    expect(vague).toMatchObject({ status: 2, err: expect.stringContaining('must be plain') });
+    const plain = await command.run('partner', 'set', 'ground.example.org', '--legal-basis', 'consent: form 3');
+    expect(plain).toMatchObject({ status: 0, err: expect.stringContaining('a purpose (--purpose), for which people consent') });
+    expect(await show('ground.example.org')).toMatchObject({ legal_basis: 'form 3', legal_basis_kind: 'consent' });
   });
 
   it('disable and enable', async () => {

@@ -183,8 +183,8 @@ describe('a cursor', () => {
     refused({ ...everybody, response_entity: 'Member', pagination: { ...pagination, cursor } });
     refused({ ...everybody, sort: [{ attribute_name: 'sex' }], pagination: { ...pagination, cursor } });
     refused({ ...expression({ UIN: { $exists: true } }), response_entity: 'SRPerson', pagination: { ...pagination, cursor } });
-    const rowScope = fixture.plan(expression({ sex: 'female' })).filter;
-    refused({ ...everybody, pagination: { ...pagination, cursor } }, { rowScope });
+    const sight = { closed: new Set<string>(), rows: new Map([['person', fixture.plan(expression({ sex: 'female' })).filter]]) };
+    refused({ ...everybody, pagination: { ...pagination, cursor } }, { sight });
   });
 
   it('does not open when a single bit of it was changed, or it was cut or made up', async () => {

@@ -28,7 +28,7 @@ export const TODAY = '2025-02-28';
 export const CONTEXT: SearchContext = {
   profile: socialProfile,
   partnerId: 'partner-1',
-  mayUse: () => true,
+  useOf: () => 'open',
   limits: { defaultPageSize: 20, maxPageSize: 1_000, maxMatches: 10_000, maxTerms: 50, maxDepth: 10, maxListValues: 100 },
   cursorKey: Buffer.alloc(32, 7),
   today: TODAY,

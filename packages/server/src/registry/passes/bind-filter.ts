@@ -1,27 +1,36 @@
 import { findIdentifierType } from '../../profiles/index.ts';
 import type { Attribute, IdentifierType, Operator, RecordType } from '../../profiles/profile.ts';
 import { type Coerced, coerceBoolean, coerceText, coerceValue } from '../coerce.ts';
-import { type Comparison, joinFilters } from '../filter-tree.ts';
+import { type Comparison, joinFilters, mapLeaves } from '../filter-tree.ts';
 import { type Field, findField } from '../names.ts';
 import type { Filter } from '../plan.ts';
 import { childPointer } from '../read-query/json.ts';
 import type { Condition, IdentifierTerm, Term } from '../read-query/query.ts';
 import { criteriaRefusal, filterRefusal } from '../refusal.ts';
-import type { SearchContext } from '../search-context.ts';
+import type { FieldUse, SearchContext } from '../search-context.ts';
 import type { Subject } from './resolve-subject.ts';
 
 /**
  * Binds the conditions of a query to fields of the profile: names resolved, values in the fields' types, operators among
- * those the field has, fields among those the partner may read. `ne`, `nin` and `exists: false` become the negation of
+ * those the field has, fields and values as far as the partner may use them. `ne`, `nin` and `exists: false` become the negation of
  * their opposites: a record that lacks the attribute is not equal to anything.
  */
-export function bindFilter(condition: Condition, subject: Subject, context: SearchContext): Filter {
+export function bindFilter(condition: Condition, subject: Subject, context: Naming): Filter {
+  return bind(condition, subject, { ...context, isAlone: condition.kind === 'identifier' || condition.kind === 'term' });
+}
+
+type Naming = Pick<SearchContext, 'profile' | 'useOf'>;
+
+/** `isAlone`: the query is a single comparison. */
+type Binding = Naming & { readonly isAlone: boolean };
+
+function bind(condition: Condition, subject: Subject, context: Binding): Filter {
   switch (condition.kind) {
     case 'and':
     case 'or':
-      return { kind: condition.kind, terms: condition.terms.map((term) => bindFilter(term, subject, context)) };
+      return { kind: condition.kind, terms: condition.terms.map((term) => bind(term, subject, context)) };
     case 'not':
-      return negate(bindFilter(condition.term, subject, context));
+      return negate(bind(condition.term, subject, context));
     case 'identifier':
       return bindIdentifierValue(condition, subject, context);
     case 'term':
@@ -33,7 +42,7 @@ export function bindFilter(condition: Condition, subject: Subject, context: Sear
  * An identifier type that several record types carry is, unless the query says what it is about, that of the record type
  * for which it is declared first.
  */
-function findSpokenField(name: string, { about, spoken }: Subject, { profile }: SearchContext): Field | undefined {
+function findSpokenField(name: string, { about, spoken }: Subject, { profile }: Naming): Field | undefined {
   const field = findField(profile, spoken, name);
   if (field?.kind !== 'identifier' || about !== undefined) return field;
   const identifierType = findIdentifierType(profile, name);
@@ -46,10 +55,13 @@ function negate(term: Filter): Filter {
 }
 
 /** A group is found by its own identifier and, where its members carry the type as well, by a member's. */
-function bindIdentifierValue(term: IdentifierTerm, subject: Subject, context: SearchContext): Filter {
+function bindIdentifierValue(term: IdentifierTerm, subject: Subject, context: Binding): Filter {
   const carriers = listCarriers(term.type, subject, context);
   if (carriers.length === 0) throw criteriaRefusal('the identifier type is not known here', term.typePointer);
-  const open = carriers.filter(({ recordType, identifierType }) => context.mayUse(recordType, identifierType));
+  const open = carriers.filter(({ recordType, identifierType }) => {
+    const use = context.useOf(recordType, identifierType);
+    return use === 'open' || (use === 'alone' && context.isAlone);
+  });
   if (open.length === 0) throw filterRefusal('the identifier type is not open to you', term.typePointer);
   return joinFilters(
     'or',
@@ -59,7 +71,7 @@ function bindIdentifierValue(term: IdentifierTerm, subject: Subject, context: Se
   );
 }
 
-function listCarriers(name: string, { spoken }: Subject, { profile }: SearchContext): readonly IdentifierField[] {
+function listCarriers(name: string, { spoken }: Subject, { profile }: Naming): readonly IdentifierField[] {
   const carriers = spoken.flatMap((recordType) => {
     const identifierType = findIdentifierType(profile, name, recordType.name);
     return identifierType === undefined ? [] : [{ recordType, identifierType }];
@@ -68,10 +80,17 @@ function listCarriers(name: string, { spoken }: Subject, { profile }: SearchCont
   return carriers.filter(({ recordType }) => recordType === first?.recordType || recordType.name === first?.recordType.members?.recordType);
 }
 
-function bindTerm(term: Term, subject: Subject, context: SearchContext): Filter {
+function bindTerm(term: Term, subject: Subject, context: Binding): Filter {
   const field = findSpokenField(term.name, subject, context);
   if (field === undefined) throw filterRefusal('the attribute is not known here', term.namePointer);
-  assertOpen(field, context, term.namePointer);
+  const use = context.useOf(field.recordType, field.kind === 'attribute' ? field.attribute : field.identifierType);
+  if (use === 'closed') throw filterRefusal('the attribute is not open to you', term.namePointer);
+  const filter = bindOpenTerm(term, field);
+  if (use !== 'open') assertUse(use, filter, context, term);
+  return filter;
+}
+
+function bindOpenTerm(term: Term, field: Field): Filter {
   switch (term.operator) {
     case 'ne':
       return negate(bindComparison(field, { ...term, operator: 'eq' }, term.operator));
@@ -82,9 +101,24 @@ function bindTerm(term: Term, subject: Subject, context: SearchContext): Filter 
   }
 }
 
-function assertOpen(field: Field, context: SearchContext, pointer: string): void {
-  const used = field.kind === 'attribute' ? field.attribute : field.identifierType;
-  if (!context.mayUse(field.recordType, used)) throw filterRefusal('the attribute is not open to you', pointer);
+/** A field that is not given as it is may be asked for as far as what is given of it tells anyway. */
+function assertUse(use: Exclude<FieldUse, 'open' | 'closed'>, filter: Filter, { isAlone }: Binding, term: Term): void {
+  if (use === 'alone') {
+    if (isAlone && 'operator' in filter && filter.operator === 'eq') return;
+    throw filterRefusal('the attribute may only be asked for by one value, in a query of its own', term.operatorPointer);
+  }
+  mapLeaves(filter, (leaf) => {
+    const isStep = leaf.kind === 'compare' && (leaf.operator === 'exists' || isBound(leaf, use.months));
+    if (!isStep)
+      throw filterRefusal(`the attribute is told in steps of ${use.months} months: compare it with their beginnings`, leaf.pointer);
+    return leaf;
+  });
+}
+
+/** Whether a comparison divides the time where a step begins. */
+function isBound({ operator, value }: Comparison, months: number): boolean {
+  const [, year, month] = (typeof value === 'string' && /^(\d{4})-(\d{2})-01(?:T00:00:00Z)?$/.exec(value)) || [];
+  return (operator === 'lt' || operator === 'ge') && (Number(year) * 12 + Number(month) - 1) % months === 0;
 }
 
 /** `written` is the operator as the partner wrote it, by which it is allowed or not; `term.operator` what is compiled. */

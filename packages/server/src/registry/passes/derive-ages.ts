@@ -11,11 +11,17 @@ const GREATEST_AGE = 200;
  * An age is told by the date it is counted from, whose index then serves: `age lt 25` is a birth after the day 25 years
  * ago. Whoever is older was born earlier, so an order by age is the reverse order of births.
  */
-export const deriveAges: Pass = (plan, _criteria, { today }): SearchPlan => ({
-  ...plan,
-  filter: deriveAgesIn(plan.filter, today),
-  sort: plan.sort.map(sortByBirth),
-});
+export const deriveAges: Pass = (plan, _criteria, { today }): SearchPlan => {
+  const { sight } = plan;
+  return {
+    ...plan,
+    filter: deriveAgesIn(plan.filter, today),
+    sort: plan.sort.map(sortByBirth),
+    ...(sight === undefined
+      ? {}
+      : { sight: { ...sight, rows: new Map([...sight.rows].map(([recordType, filter]) => [recordType, deriveAgesIn(filter, today)])) } }),
+  };
+};
 
 export function deriveAgesIn(filter: Filter, today: string): Filter {
   return mapLeaves(filter, (leaf) => (leaf.kind === 'compare' && leaf.attribute.derived === 'age' ? toBirth(leaf, today) : leaf));

@@ -28,7 +28,7 @@ function bindKey(item: object, plan: SearchPlan, context: SearchContext, pointer
   const field = typeof name === 'string' ? findField(context.profile, spoken, name) : undefined;
   if (field === undefined) throw sortRefusal('the attribute is not known here', namePointer);
   const used = field.kind === 'attribute' ? field.attribute : field.identifierType;
-  if (!context.mayUse(field.recordType, used)) throw sortRefusal('the attribute is not open to you', namePointer);
+  if (context.useOf(field.recordType, used) !== 'open') throw sortRefusal('the attribute is not open to you', namePointer);
   const by = field.kind === 'attribute' ? { attribute: field.attribute } : { identifierType: field.identifierType.code };
   return { recordType: field.recordType, by, direction: order };
 }

@@ -7,6 +7,10 @@ import { listNames, type Query } from '../read-query/query.ts';
 import { criteriaRefusal } from '../refusal.ts';
 import type { SearchContext } from '../search-context.ts';
 
+/** What in the criteria names a subject, and under what it is resolved. */
+type Named = Pick<SearchCriteria, 'reg_type' | 'reg_record_type' | 'response_entity'>;
+type Naming = Pick<SearchContext, 'profile' | 'defaultEntity' | 'pointer'>;
+
 interface EntityOfType {
   readonly recordType: RecordType;
   readonly entity: Entity;
@@ -26,7 +30,7 @@ export interface Subject extends EntityOfType {
  * with `response_entity`, `reg_record_type`, or in the usual form of what it is about, which for a query that could be
  * about anything is the partner's default or the profile's.
  */
-export function resolveSubject(query: Query, criteria: SearchCriteria, context: SearchContext): Subject {
+export function resolveSubject(query: Query, criteria: Named, context: Naming): Subject {
   assertRegistry(criteria.reg_type, context);
   const { profile } = context;
   const asked = findNamed(profile, criteria.response_entity, childPointer(context.pointer, 'response_entity'));
@@ -42,7 +46,7 @@ export function resolveSubject(query: Query, criteria: SearchCriteria, context: 
   return { ...answer, about, spoken: [about, ...reachable.filter((recordType) => recordType !== about)] };
 }
 
-function assertRegistry(name: string | undefined, context: SearchContext): void {
+function assertRegistry(name: string | undefined, context: Naming): void {
   if (name === undefined) return;
   if (findProfileByRegType([context.profile], name) === undefined) {
     throw criteriaRefusal('reg_type names another registry', childPointer(context.pointer, 'reg_type'));
@@ -69,7 +73,7 @@ function findOnlySpeaker(profile: Profile, names: readonly string[]): RecordType
   return speakers.length === 1 ? speakers[0] : undefined;
 }
 
-function chooseUsual(about: RecordType | undefined, context: SearchContext): EntityOfType {
+function chooseUsual(about: RecordType | undefined, context: Naming): EntityOfType {
   const { profile, defaultEntity } = context;
   const preferred = defaultEntity === undefined ? undefined : findEntity(profile, defaultEntity);
   if (preferred !== undefined && (about === undefined || about === preferred.recordType)) return preferred;

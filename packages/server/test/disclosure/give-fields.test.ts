@@ -1,10 +1,10 @@
 import Type from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { type FieldRule, findFieldRule } from '../../src/disclosure/field-rules.ts';
-import { filterFields } from '../../src/disclosure/filter-fields.ts';
-import { mayUse } from '../../src/disclosure/grant.ts';
+import { prepareFields } from '../../src/disclosure/give-fields.ts';
+import { useOf } from '../../src/disclosure/treatment.ts';
 import { closed, entityName, list, text } from '../../src/profiles/fields.ts';
-import type { Attribute, RecordType } from '../../src/profiles/profile.ts';
+import type { Attribute, Profile, RecordType } from '../../src/profiles/profile.ts';
 
 const document = closed(
   { '@type': entityName('Thing') },
@@ -23,6 +23,15 @@ const recordType: RecordType = {
   entities: [{ name: 'Thing', synonyms: [] }],
   identifierPaths: [],
   attributes: [],
+};
+const profile: Profile = {
+  registry: 'things',
+  aliases: [],
+  regTypes: ['ns:org:RegistryType:Things'],
+  context: {},
+  identifierTypes: [],
+  recordTypes: [recordType],
+  defaultRecordType: 'thing',
 };
 const thing = {
   '@type': 'Thing',
@@ -43,12 +52,16 @@ function rule(name: string): FieldRule {
 
 function usable(ruleName: string, path: string): boolean {
   const attribute: Attribute = { name: 'x', synonyms: [], path, type: 'text', operators: ['eq'], indexed: false };
-  return mayUse({ partnerId: 'p', legalBasis: 'law', purposes: [], rule: rule(ruleName) }, recordType, attribute);
+  return useOf(rule(ruleName), profile, recordType, attribute) === 'open';
+}
+
+function give(given: FieldRule): unknown {
+  return prepareFields(given, profile, recordType, undefined, (_kind, value) => value)(thing);
 }
 
 describe('the rule minimal', () => {
   it('gives nothing unclassified, and no container whose class is not given', () => {
-    expect(filterFields(rule('minimal'), document, thing)).toEqual({ '@type': 'Thing', title: 'a', open: { title: 'g' } });
+    expect(give(rule('minimal'))).toEqual({ '@type': 'Thing', title: 'a', open: { title: 'g' } });
   });
 
   it.each([
@@ -66,15 +79,16 @@ describe('the rule minimal', () => {
 
 describe('the rule full', () => {
   it('gives what is unclassified', () => {
-    expect(filterFields(rule('full'), document, thing)).toEqual({ ...thing, unknown: undefined });
+    expect(give(rule('full'))).toEqual({ ...thing, unknown: undefined });
     expect(usable('full', 'unclassified')).toBe(true);
   });
 });
 
 describe('a rule of every class', () => {
   it('does not give what is unclassified', () => {
-    const every: FieldRule = { name: 'every', classes: new Set(['public', 'name', 'demographic', 'special', 'administrative']) };
+    const classes = ['public', 'name', 'demographic', 'special', 'administrative'] as const;
+    const every: FieldRule = { name: 'every', classes: new Map(classes.map((name) => [name, 'give'])), fields: new Map() };
     const { title, relatives, files, open } = thing;
-    expect(filterFields(every, document, thing)).toEqual({ '@type': 'Thing', title, relatives, files, open });
+    expect(give(every)).toEqual({ '@type': 'Thing', title, relatives, files, open });
   });
 });
