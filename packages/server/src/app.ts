@@ -36,14 +36,18 @@ import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems } from './store/retention.ts';
-import type { FanOutLoop } from './worker/fan-out-loop.ts';
-import { type LaneWorker, startLaneWorker } from './worker/lane-worker.ts';
+import { startLaneWorker } from './worker/lane-worker.ts';
 import { listPeriodicTasks } from './worker/periodic-tasks.ts';
-import { startTicker, type Ticker } from './worker/ticker.ts';
+import { startTicker } from './worker/ticker.ts';
+
+/** What a process does: answer requests, do what was promised to be done later, or both. */
+export type Role = (typeof ROLES)[number];
+
+export const ROLES = ['http', 'worker', 'both'] as const;
 
 /** A running server. */
 export interface App {
-  /** Where it listens, e.g. `http://127.0.0.1:8080`. */
+  /** Where it listens, e.g. `http://127.0.0.1:8080`; empty where it only works. */
   readonly url: string;
   readonly basePath: string;
   /** Ends gracefully: no new requests, those under way are answered, then everything opened is closed. */
@@ -52,6 +56,7 @@ export interface App {
 
 export interface AppOverrides {
   readonly profiles?: readonly Profile[];
+  readonly role?: Role;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly log?: Logger;
@@ -63,7 +68,7 @@ const TICK_MS = 30_000;
 
 /** Opens everything in order and listens. Whatever was opened is closed again where a later part fails. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
-  const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config) } = overrides;
+  const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config), role = 'both' } = overrides;
   const problems = findRetentionProblems(config.retention);
   if (problems.length > 0) throw new ConfigError(problems.map((problem) => `DCI_RETENTION: ${problem}`));
   const opened: (() => Promise<void> | void)[] = [];
@@ -77,7 +82,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const warnings = [...checkSettings(config), ...config.strayVariables];
   try {
     const { database, embedded } = closing(await openConfiguredDatabase(config, plainLog(log)));
-    await embedded?.claimServer(`${config.host}:${config.port}`);
+    if (role !== 'worker') await embedded?.claimServer(`${config.host}:${config.port}`);
     for (const profile of profiles) await prepareTables(database, embedded !== undefined, profile);
     const sealer = openSealer(config, (text) => log.warn(text));
     const ownKeys = closing(await openOwnKeys(database.db, { ...config, sealer, now, log }));
@@ -95,7 +100,6 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
     const publishedKeys = createPublishedKeys({ ...config, db: database.db, client, directory, now, log });
     const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, publishedKeys, now, log });
-    const ticker = closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log }));
     const bell = closing(openJobBell(database, log));
     const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
@@ -129,8 +133,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     };
     const search = createSearchService(searching);
     const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
-    const worker = closing(startLaneWorker({ database, bell, kinds: background.kinds, log }));
-    const fanning = closing(background.startFanOut());
+    const workers: readonly Troubled[] =
+      role === 'http'
+        ? []
+        : [
+            closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log })),
+            closing(startLaneWorker({ database, bell, kinds: background.kinds, log })),
+            closing(background.startFanOut()),
+          ];
+    if (role === 'worker') return { url: '', basePath: config.basePath, close: closeAll };
     const http = closing(
       await createHttpServer({
         ...config,
@@ -143,7 +154,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         answers,
         token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },
         wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }) },
-        health: describeHealth({ database, ownKeys, directory, ticker, worker, fanning, warnings }),
+        health: describeHealth({ database, ownKeys, directory, workers, warnings }),
         now,
         log,
       }),
@@ -186,18 +197,20 @@ function checkSettings(config: Config): string[] {
   return found.map(describeInsecureSetting);
 }
 
+interface Troubled {
+  findTrouble(): string | undefined;
+}
+
 interface HealthSources {
   readonly database: Database;
   readonly ownKeys: OwnKeys;
   readonly directory: PartnerDirectory;
-  readonly ticker: Ticker;
-  readonly worker: LaneWorker;
-  readonly fanning: FanOutLoop;
+  readonly workers: readonly Troubled[];
   /** Of the settings. */
   readonly warnings: readonly string[];
 }
 
-function describeHealth({ database, ownKeys, directory, ticker, worker, fanning, warnings }: HealthSources): HealthParts {
+function describeHealth({ database, ownKeys, directory, workers, warnings }: HealthSources): HealthParts {
   return {
     checks: {
       database: async () => {
@@ -210,7 +223,7 @@ function describeHealth({ database, ownKeys, directory, ticker, worker, fanning,
       },
       key: async () =>
         ownKeys.jwks().keys.some(({ kid }) => kid === ownKeys.active().kid) ? undefined : 'the active key is not published',
-      worker: async () => ticker.findTrouble() ?? worker.findTrouble() ?? fanning.findTrouble(),
+      worker: async () => workers.map((worker) => worker.findTrouble()).find((trouble) => trouble !== undefined),
     },
     warnings: () => [...warnings, ...findInsecurePartners(directory.list())],
   };

@@ -1,3 +1,4 @@
+import { DciError } from '@dci/protocol';
 import type { GuardedClient, OutboundResponse } from '../outbound/guarded-client.ts';
 import { OutboundError } from '../outbound/outbound-error.ts';
 import { type AttemptRecord, type Delivery, deliveryOwner, findDelivery, recordAttempts } from '../store/deliveries.ts';
@@ -66,6 +67,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       if (partner.revision !== delivery.rights)
         return { ...about, state: 'dead', error: 'the partner has changed since; made anew', instead: delivery.remake };
       const reply = await send(parts, partner, delivery, delivery.content, signal);
+      // There is no form in which it may be told, such as no key to encrypt it to.
+      if (reply instanceof DciError) return { ...about, state: 'dead', error: reply.message };
       const verdict = judgeReply(reply, delivery.attempts + 1, now());
       return { ...about, trouble: false, ...verdict, ...describeReply(reply) };
     },
@@ -108,7 +111,7 @@ async function send(
   delivery: Delivery,
   content: string,
   signal: AbortSignal,
-): Promise<Reply> {
+): Promise<Reply | DciError> {
   try {
     const authorization = await credentials.authorize(partner);
     const to = { partner, terms: delivery.replyTerms as ReplyTerms };
@@ -126,6 +129,7 @@ async function send(
     if (response.status === 401) credentials.forget(partner);
     return readReply(response);
   } catch (error) {
+    if (error instanceof DciError) return error;
     if (error instanceof ReceiverSignInError) return new OutboundError('response', error.message, { cause: error });
     if (error instanceof OutboundError && error.reason !== 'aborted') return error;
     throw error;

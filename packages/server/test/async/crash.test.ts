@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { generateSigningKey, importPublicKey, publicJwk } from '@dci/protocol';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
+import { reconcileProfile } from '../../src/registry/reconcile.ts';
+import { registerPartner } from '../../src/services/register-partner.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { importPersons, type Person } from '../support/persons.ts';
+import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
+import { getToken, post, searchBody, SERVER_ID, type TestPartner } from '../support/test-app.ts';
+
+const PROGRAM = fileURLToPath(new URL('./server-process.ts', import.meta.url));
+
+let test: TestDatabase;
+let dataDir: string;
+let receiver: RecordingReceiver;
+let persons: Person[];
+let credentials: Omit<TestPartner, 'token'>;
+const processes = new Set<ServerProcess>();
+
+beforeAll(async () => {
+  test = await createTestDatabase();
+  for (const profile of BUILT_IN_PROFILES) await reconcileProfile(test.database, profile);
+  dataDir = mkdtempSync(join(tmpdir(), 'dci-crash-'));
+  persons = await importPersons(test.database, 20);
+  const key = generateSigningKey('ES256');
+  receiver = await startRecordingReceiver();
+  const registered = await registerPartner(test.database.db, BUILT_IN_PROFILES, {
+    senderId: 'crash.test',
+    terms: {
+      registries: ['social'],
+      scopes: ['registry/search'],
+      legalBasis: 'law',
+      fields: 'full',
+      notifyUri: `${receiver.origin}/inbox`,
+    },
+    keys: [importPublicKey({ ...publicJwk(key) })],
+  });
+  credentials = { ...registered, key };
+});
+afterEach(async () => {
+  for (const process of processes) await process.kill();
+});
+afterAll(async () => {
+  await receiver.close();
+  await test.drop();
+  rmSync(dataDir, { recursive: true });
+});
+
+interface ServerProcess {
+  readonly base: string;
+  /** As a crash ends it: at once. */
+  kill(): Promise<void>;
+  /** As an operator ends it; its exit status. */
+  stop(): Promise<number | null>;
+}
+
+async function start(role: string): Promise<ServerProcess> {
+  const { host, user, database } = test.connection;
+  const child = spawn(process.execPath, [PROGRAM, 'serve', '--role', role], {
+    env: {
+      PATH: process.env['PATH'],
+      DCI_DATABASE_URL: `postgresql:///${database}?host=${host}&user=${user}`,
+      DCI_DATA_DIR: dataDir,
+      DCI_PORT: '0',
+      DCI_SENDER_ID: SERVER_ID,
+      DCI_LOG_LEVEL: 'silent',
+      DCI_ALLOW_HTTP_CALLBACKS: 'true',
+      DCI_ALLOW_PRIVATE_CALLBACKS: 'true',
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const base = await readBase(child);
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const server = {
+    base,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+      processes.delete(server);
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      const [status] = await ended;
+      processes.delete(server);
+      return status;
+    },
+  };
+  processes.add(server);
+  return server;
+}
+
+async function readBase(child: ChildProcess): Promise<string> {
+  if (child.stderr === null) throw new Error('no stderr');
+  const said: string[] = [];
+  for await (const line of createInterface(child.stderr)) {
+    said.push(line);
+    const [, base] = /^dci: (?:serving at (\S+)|working)/.exec(line) ?? [];
+    if (base !== undefined) return base;
+    if (line.startsWith('dci: working')) return '';
+  }
+  throw new Error(`the server did not start:\n${said.join('\n')}`);
+}
+
+/** Asks for persons, one message each; the transactions that were acknowledged. */
+async function ask(base: string, count: number): Promise<string[]> {
+  const partner = { ...credentials, token: await getToken(base, credentials) };
+  const sent = Array.from({ length: count }, async (_, index) => {
+    const transactionId = `t-${index}-${Math.random()}`;
+    const criteria = { query_type: 'idtype-value', query: { type: 'UIN', value: persons[index % persons.length]?.uin } };
+    const body = searchBody(partner, [criteria], { message: { transaction_id: transactionId } });
+    const answer = await post(`${base}/registry/search`, partner.token, body).catch(() => undefined);
+    return answer?.status === 202 ? [transactionId] : [];
+  });
+  return (await Promise.all(sent)).flat();
+}
+
+const arrived = (): Set<string> => new Set(receiver.received.map(({ message }) => message.transaction_id ?? ''));
+
+async function untilArrived(transactions: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!transactions.every((id) => arrived().has(id))) {
+    if (Date.now() > deadline) throw new Error(`${transactions.filter((id) => !arrived().has(id)).length} answers are missing`);
+    await sleep(50);
+  }
+}
+
+it('loses nothing that it has acknowledged when worker or server are killed in the middle of it', { timeout: 180_000 }, async () => {
+  let server = await start('http');
+  let worker = await start('worker');
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    const before = receiver.received.length;
+    const asking = ask(server.base, 40);
+    if (round === 1) {
+      await sleep(60);
+      await server.kill();
+      server = await start('http');
+    }
+    acknowledged.push(...(await asking));
+    while (receiver.received.length < before + 3) await sleep(1);
+    await worker.kill();
+    worker = await start('worker');
+  }
+  await untilArrived(acknowledged);
+  // Whatever was committed without the asker hearing of it ends as well.
+  const unfinished = `select count(*)::integer as count from dci_transaction where state = 'pending'`;
+  const pending = `select count(*)::integer as count from delivery where state <> 'delivered'`;
+  for (const statement of [unfinished, pending])
+    for (let waited = 0; ; waited += 1) {
+      const { rows } = await test.database.pool.query<{ count: number }>(statement);
+      if (rows[0]?.count === 0) break;
+      if (waited > 600) throw new Error(`${rows[0]?.count} have not ended: ${statement}`);
+      await sleep(100);
+    }
+  for (const { text, header } of receiver.received) {
+    expect(JSON.parse(text)).toMatchObject({ header: { action: 'on-search', status: 'succ' }, signature: expect.any(String) });
+    expect(header.message_id).toEqual(expect.any(String));
+  }
+  expect(new Set(receiver.received.map(({ header }) => header.message_id)).size).toBe(receiver.received.length);
+  expect(await server.stop()).toBe(0);
+  expect(await worker.stop()).toBe(0);
+  const { rows } = await test.database.pool.query('select id from worker');
+  expect(rows.length).toBeLessThanOrEqual(3);
+});
+
+it('gives back what it has not ended when it is told to stop', { timeout: 60_000 }, async () => {
+  const both = await start('both');
+  receiver.answerWith('hang');
+  const before = receiver.received.length;
+  const [transaction = ''] = await ask(both.base, 1);
+  await receiver.waitFor(before + 1, 20_000);
+  expect(await both.stop()).toBe(0);
+  receiver.answerWith('ack');
+  const { rows } = await test.database.pool.query(`select state from job where kind = 'deliver' and state = 'running'`);
+  expect(rows).toEqual([]);
+  const next = await start('worker');
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const { rows: found } = await test.database.pool.query<{ state: string }>('select state from delivery where transaction_id = $1', [
+      transaction,
+    ]);
+    if (found[0]?.state === 'delivered') break;
+    if (Date.now() > deadline) throw new Error('it was not sent again');
+    await sleep(50);
+  }
+  await next.stop();
+});
