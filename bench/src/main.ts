@@ -1,20 +1,30 @@
 import { parseArgs } from 'node:util';
+import { benchFanOut } from './fan-out.ts';
+import { writeFanOutReport } from './fan-out-report.ts';
 import { writeReport } from './report.ts';
-import { benchSearch, type SearchBenchOptions } from './search.ts';
+import { benchSearch } from './search.ts';
 
 // `npm run bench -- search`: what fast means, measured against references of our own. Figures go to stdout, the rest to stderr.
 
 const USAGE = `Usage: npm run bench -- search [options]
+       npm run bench -- fanout [options]
 
-Compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
+search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
 
   --persons N       persons in the database, generated on the first run (100000)
   --seed N          seed of the generator (1)
   --seconds N       length of a round (4)
-  --rounds N        pairs of rounds, floor and server (5)
   --connections N   connections that ask at the same time (32)
   --signature NAME  es256 or ed25519 (es256)
-  --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair
+
+fanout measures what an event costs to be carried on to subscriptions, as more and more of them are about others.
+
+  --subscriptions LIST  numbers of subscriptions, ascending (1000,10000,100000)
+  --events N            events of a round (2000)
+
+  --rounds N        rounds; of search pairs of rounds, floor and server (5)
+  --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair; ratio of fanout the
+                    cost of an event at the last number of subscriptions by that at the first
 `;
 
 const OPTIONS = {
@@ -24,41 +34,53 @@ const OPTIONS = {
   rounds: { type: 'string', default: '5' },
   connections: { type: 'string', default: '32' },
   signature: { type: 'string', default: 'es256' },
+  subscriptions: { type: 'string', default: '1000,10000,100000' },
+  events: { type: 'string', default: '2000' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
 
 class UsageError extends Error {}
 
+type Say = (text: string) => void;
+type Measure = (values: Values, json: boolean, say: Say) => Promise<string>;
+
+const BENCHES: Readonly<Record<string, Measure>> = {
+  async search(values, json, say) {
+    const { signature } = values;
+    if (signature !== 'es256' && signature !== 'ed25519') throw new UsageError('--signature is es256 or ed25519');
+    const [persons, seed, seconds] = [count(values, 'persons'), count(values, 'seed'), count(values, 'seconds')];
+    const [rounds, connections] = [count(values, 'rounds'), count(values, 'connections')];
+    const bench = await benchSearch({ persons, seed, seconds, rounds, connections, signature }, say);
+    return json ? JSON.stringify(bench) : writeReport(bench);
+  },
+  async fanout(values, json, say) {
+    const subscriptions = values.subscriptions.split(',').map(Number);
+    if (!subscriptions.every((number, index) => Number.isInteger(number) && number >= 10 && number > (subscriptions[index - 1] ?? 0)))
+      throw new UsageError('--subscriptions is a list of ascending whole numbers from 10, e.g. 1000,100000');
+    const bench = await benchFanOut({ subscriptions, events: count(values, 'events'), rounds: count(values, 'rounds') }, say);
+    return json ? JSON.stringify(bench) : writeFanOutReport(bench);
+  },
+};
+
 async function main(args: readonly string[]): Promise<number> {
-  const { options, json, help } = readArguments(args);
-  if (help) {
+  const { values, positionals } = parse(args);
+  if (values.help) {
     process.stdout.write(USAGE);
     return 0;
   }
-  const bench = await benchSearch(options, (text) => process.stderr.write(`bench: ${text}\n`));
-  process.stdout.write(json ? `${JSON.stringify(bench)}\n` : `${writeReport(bench)}\n`);
+  const [name = '', ...others] = positionals;
+  const measure = Object.hasOwn(BENCHES, name) && others.length === 0 ? BENCHES[name] : undefined;
+  if (measure === undefined) throw new UsageError(`say what to measure: ${Object.keys(BENCHES).join(' or ')}`);
+  process.stdout.write(`${await measure(values, values.json, (text) => process.stderr.write(`bench: ${text}\n`))}\n`);
   return 0;
 }
 
-function readArguments(args: readonly string[]): { options: SearchBenchOptions; json: boolean; help: boolean } {
-  const { values, positionals } = parse(args);
-  const { json, help, signature } = values;
-  if (!help && (positionals.length !== 1 || positionals[0] !== 'search')) throw new UsageError('say what to measure: search');
-  if (signature !== 'es256' && signature !== 'ed25519') throw new UsageError('--signature is es256 or ed25519');
-  const count = (name: 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections'): number => {
-    if (!/^[1-9]\d{0,8}$/.test(values[name])) throw new UsageError(`--${name} is a whole number from 1`);
-    return Number(values[name]);
-  };
-  const options = {
-    persons: count('persons'),
-    seed: count('seed'),
-    seconds: count('seconds'),
-    rounds: count('rounds'),
-    connections: count('connections'),
-    signature,
-  } as const;
-  return { options, json, help };
+type Values = ReturnType<typeof parse>['values'];
+
+function count(values: Values, name: 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events'): number {
+  if (!/^[1-9]\d{0,8}$/.test(values[name])) throw new UsageError(`--${name} is a whole number from 1`);
+  return Number(values[name]);
 }
 
 function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>> {

@@ -6,9 +6,9 @@ import { pipeDci } from './dci.ts';
 
 const FOLDER = fileURLToPath(new URL('../data/', import.meta.url));
 
-/** The folder for so many persons of that seed. */
-export function findDataFolder(persons: number, seed: number): string {
-  return `${FOLDER}persons-${persons}-seed-${seed}`;
+/** A folder below that of the bench. */
+export function findDataFolder(name: string): string {
+  return `${FOLDER}${name}`;
 }
 
 /** Fills the folder's database unless that was done before; half of it is never taken for the whole. */

@@ -83,7 +83,7 @@ type Closing = <T>(part: T, close: (part: T) => Promise<void> | void) => T;
 
 async function runSearchBench(options: SearchBenchOptions, closing: Closing, say: (text: string) => void): Promise<SearchBench> {
   const { persons, seed } = options;
-  const folder = findDataFolder(persons, seed);
+  const folder = findDataFolder(`persons-${persons}-seed-${seed}`);
   const key = closing(makeKeyFiles(options.signature), ({ remove }) => remove());
   const environment = makeEnvironment({
     DCI_DATA_DIR: folder,

@@ -103,21 +103,19 @@ async function findCandidates(db: Db, profile: Profile, recordType: RecordType, 
   });
 }
 
-// The lateral keeps it one probe of the index for each key, whatever the statistics say.
+// The laterals keep it one probe of an index for each key and each filter, whatever the statistics say.
 const FIND_CANDIDATES = `
-select distinct on (found.place, found.filter_id) found.place, found.filter_id::text as "filterId", filter.is_exact as "isExact"
-from (
-  select probe.place, key.filter_id, probe.event_types
-  from unnest($3::integer[], $4::text[], $5::text[], $6::text[]) as probe (place, field, value, event_types)
-  cross join lateral (
-    select filter_id from subscription_filter_key
-    where registry = $1 and record_type = $2 and field = probe.field and value = probe.value offset 0
-  ) as key
-) as found
-join subscription_filter as filter on filter.id = found.filter_id
-where exists (
-  select from subscription where subscription.filter_id = found.filter_id and state in ('active', 'suspended')
-    and event_type = any (string_to_array(found.event_types, ',')))`;
+select distinct on (probe.place, key.filter_id) probe.place, key.filter_id::text as "filterId", filter.is_exact as "isExact"
+from unnest($3::integer[], $4::text[], $5::text[], $6::text[]) as probe (place, field, value, event_types)
+cross join lateral (
+  select filter_id from subscription_filter_key
+  where registry = $1 and record_type = $2 and field = probe.field and value = probe.value offset 0
+) as key
+cross join lateral (
+  select from subscription where subscription.filter_id = key.filter_id and state in ('active', 'suspended')
+    and event_type = any (string_to_array(probe.event_types, ',')) limit 1
+) as wanted
+cross join lateral (select is_exact from subscription_filter where id = key.filter_id offset 0) as filter`;
 
 async function loadFilters(db: Db, profile: Profile, ids: readonly string[], today: string): Promise<Map<string, Filter>> {
   if (ids.length === 0) return new Map();

@@ -27,7 +27,10 @@ export interface Gathering {
   readonly gatheringUntil: Date | null;
 }
 
-/** Writes matched events down for every subscription of the filter to one of the event's names, in force when it happened. */
+/**
+ * Writes matched events down for every subscription of the filter to one of the event's names, in force when it happened.
+ * The laterals keep it one probe of an index each, whatever the statistics say.
+ */
 export async function addPendingEvents(db: Db, matches: readonly MatchedEvent[]): Promise<Gathering[]> {
   if (matches.length === 0) return [];
   const { rows } = await sql<Gathering>`
@@ -39,11 +42,12 @@ export async function addPendingEvents(db: Db, matches: readonly MatchedEvent[])
       insert into pending_event (subscription_id, seq, record_type, record_id, version, kind, changed, at)
       select subscription.id, event.seq, event.record_type, event.record_id, event.version, event.kind, event.changed, event.at
       from matched
-      join change_event as event on event.seq = matched.seq
-      join subscription on subscription.filter_id = matched.filter_id
-        and subscription.event_type = any (string_to_array(matched.event_types, ','))
-        and subscription.state in ('active', 'suspended')
-        and subscription.starts_at <= event.at and (subscription.ends_at is null or subscription.ends_at > event.at)
+      cross join lateral (select * from change_event where seq = matched.seq offset 0) as event
+      cross join lateral (
+        select id from subscription
+        where filter_id = matched.filter_id and event_type = any (string_to_array(matched.event_types, ','))
+          and state in ('active', 'suspended') and starts_at <= event.at and (ends_at is null or ends_at > event.at) offset 0
+      ) as subscription
       on conflict do nothing
       returning subscription_id, seq
     )

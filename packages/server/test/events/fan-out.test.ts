@@ -27,17 +27,6 @@ let partnerId: string;
 let due: DueNotification[];
 const names = new Map<string, string>();
 
-beforeEach(async () => {
-  registry = await openRegistry();
-  const { db } = registry.database;
-  await registerPartner(db, [profile], { senderId: 'asker.test', terms: { registries: ['social'] }, keys: [] });
-  partnerId = String((await registry.rows('select id from partner'))[0]?.['id']);
-  names.clear();
-  due = [];
-});
-
-afterEach(() => registry.close());
-
 interface Wish {
   readonly type?: string;
   readonly entity?: string;
@@ -115,6 +104,17 @@ async function run(): Promise<string[]> {
 }
 
 describe('a change is matched', () => {
+  beforeEach(async () => {
+    registry = await openRegistry();
+    const { db } = registry.database;
+    await registerPartner(db, [profile], { senderId: 'asker.test', terms: { registries: ['social'] }, keys: [] });
+    partnerId = String((await registry.rows('select id from partner'))[0]?.['id']);
+    names.clear();
+    due = [];
+  });
+
+  afterEach(() => registry.close());
+
   it('by identifier, equality, condition, and for all; not where nothing fits', async () => {
     await subscribe('id', { identifier: { type: 'UIN', value: 'p1' } });
     await subscribe('other id', { identifier: { type: 'UIN', value: 'p2' } });

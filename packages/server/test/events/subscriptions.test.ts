@@ -31,6 +31,9 @@ beforeEach(async () => {
   };
 });
 
+// Other databases of the same PostgreSQL, and the making of new ones, hold up the reading of events.
+const PATIENCE_MS = 45_000;
+
 type Json = Record<string, unknown>;
 
 function addPartner(terms: TermChanges = {}): Promise<TestPartner> {
@@ -88,14 +91,14 @@ async function rows(sql: string, values: unknown[] = []): Promise<Json[]> {
 async function subscribed(change: Json, by = partner): Promise<string> {
   const before = receiver.received.length;
   const { body } = await subscribe([criteria(change)], by);
-  const told = (await receiver.waitFor(before + 1)).at(-1);
+  const told = (await receiver.waitFor(before + 1, PATIENCE_MS)).at(-1);
   expect(told?.header).toMatchObject({ action: 'on-subscribe', status: 'succ' });
   return String(body.message?.['subscription_code']);
 }
 
 /** The next notifications. */
-async function notified(count: number, timeoutMs?: number): Promise<readonly ReceivedMessage[]> {
-  await vi.waitFor(() => expect(listNotifications().length).toBeGreaterThanOrEqual(count), timeoutMs ?? 10_000);
+async function notified(count: number): Promise<readonly ReceivedMessage[]> {
+  await vi.waitFor(() => expect(listNotifications().length).toBeGreaterThanOrEqual(count), PATIENCE_MS);
   return listNotifications();
 }
 
@@ -119,7 +122,7 @@ async function settled(): Promise<void> {
       await rows(`select (select count(*)::integer from change_event, event_cursor where xid >= until_xid or seq >= until_seq or seq > last_seq) as unread,
       (select count(*)::integer from job where state not in ('dead') and run_at <= now()) as jobs`);
     expect(row).toEqual({ unread: 0, jobs: 0 });
-  }, 15_000);
+  }, PATIENCE_MS);
 }
 
 describe('subscribing', () => {
@@ -137,7 +140,7 @@ describe('subscribing', () => {
     expect(await rows('select state, event_type from subscription where code = $1', [code])).toEqual([
       { state: 'active', event_type: 'UPDATE' },
     ]);
-    const [callback] = await receiver.waitFor(1);
+    const [callback] = await receiver.waitFor(1, PATIENCE_MS);
     expect(callback).toMatchObject({
       path: 'POST /dci/on-subscribe',
       signature: 'good',
@@ -208,7 +211,7 @@ describe('subscribing', () => {
     );
     expect(body.header).toMatchObject({ status: 'succ', status_reason_message: '9 of 12 items refused' });
     expect(body.message?.['subscription_codes']).toHaveLength(3);
-    const [callback] = await receiver.waitFor(1);
+    const [callback] = await receiver.waitFor(1, PATIENCE_MS);
     const told = callback?.message['subscribe_response'] as Json[];
     expect(told.map((item) => item['status_reason_code'] ?? '')).toEqual(items.map(([, code]) => code));
     expect(
@@ -220,7 +223,7 @@ describe('subscribing', () => {
     const { status, body } = await subscribe([criteria({ reg_event_type: 'BIRTHDAY' })]);
     expect([status, body.message?.ack_status, body.header?.status]).toEqual([202, 'ACK', 'rjct']);
     expect(body.message).not.toHaveProperty('subscription_code');
-    expect((await receiver.waitFor(1))[0]?.header.status).toBe('rjct');
+    expect((await receiver.waitFor(1, PATIENCE_MS))[0]?.header.status).toBe('rjct');
   });
 
   it('is refused to who may not subscribe, and by field rule; nothing is kept', async () => {
@@ -245,7 +248,7 @@ describe('subscribing', () => {
     const foreign = await unsubscribe([code], other);
     expect([foreign.status, foreign.body.message?.ack_status, foreign.body.header?.status]).toEqual([202, 'ACK', 'rjct']);
     expect(await rows('select state from subscription where code = $1', [code])).toEqual([{ state: 'active' }]);
-    const told = (await receiver.waitFor(2)).at(-1);
+    const told = (await receiver.waitFor(2, PATIENCE_MS)).at(-1);
     expect(told).toMatchObject({
       path: 'POST /dci/on-unsubscribe',
       signature: 'good',
@@ -253,7 +256,7 @@ describe('subscribing', () => {
     });
     expect((await unsubscribe([code, 'no-such-code'])).body.header?.status).toBe('succ');
     expect(await rows('select state from subscription where code = $1', [code])).toEqual([{ state: 'ended' }]);
-    expect((await receiver.waitFor(3)).at(-1)?.message).toMatchObject({
+    expect((await receiver.waitFor(3, PATIENCE_MS)).at(-1)?.message).toMatchObject({
       status: 'succ',
       status_reason_code: 'rjct.subscription_code.invalid',
       subscription_status: [
@@ -262,7 +265,7 @@ describe('subscribing', () => {
       ],
     });
     await unsubscribe([code]);
-    expect((await receiver.waitFor(4)).at(-1)?.message).toMatchObject({
+    expect((await receiver.waitFor(4, PATIENCE_MS)).at(-1)?.message).toMatchObject({
       status: 'rjct',
       status_reason_code: 'rjct.event.already_unsubscribed',
     });
@@ -314,7 +317,10 @@ describe('a notification', () => {
     const versionsOf = (messages: readonly ReceivedMessage[]): number[] =>
       messages.flatMap((message) => (meta(message)['records'] as Json[]).map((record) => Number(record['event_version'])));
     // The first call was not answered well, and so counts for nothing.
-    await vi.waitFor(() => expect(new Set(versionsOf(listNotifications().slice(1)))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8, 9])), 30_000);
+    await vi.waitFor(
+      () => expect(new Set(versionsOf(listNotifications().slice(1)))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8, 9])),
+      PATIENCE_MS,
+    );
     const arrived = listNotifications().slice(1);
     const told = arrived.flatMap((message) => meta(message)['records'] as { version: number; event_version: number }[]);
     expect(told.map((record) => record.event_version)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
@@ -403,7 +409,7 @@ describe('a notification', () => {
     const watched = await addPartner({ subscriptions: 'approval' });
     const { body } = await subscribe([criteria(BY_UIN('p1'))], watched);
     const code = String(body.message?.['subscription_code']);
-    const [callback] = await receiver.waitFor(1);
+    const [callback] = await receiver.waitFor(1, PATIENCE_MS);
     expect(callback?.message['subscribe_response']).toMatchObject([{ status: 'pdng', subscriptions: [{ status: 'unsubscribe' }] }]);
     await put(person('p1'));
     await put(person('p1', { is_disabled: true }));
@@ -447,7 +453,7 @@ describe('a notification', () => {
     await put(person('g1'));
     for (const marital_status of ['W', 'M', 'S']) await put(person('g1', { marital_status }));
     const told = (await notified(1)).flatMap(events);
-    await vi.waitFor(() => expect(listNotifications().flatMap(events)).toHaveLength(3), 10_000);
+    await vi.waitFor(() => expect(listNotifications().flatMap(events)).toHaveLength(3), PATIENCE_MS);
     expect(told.length).toBeGreaterThanOrEqual(1);
     expect(listNotifications().length).toBeLessThanOrEqual(2);
   });
@@ -486,7 +492,7 @@ describe('a notification', () => {
         expect(await rows('select state, reason from subscription where code = $1', [code])).toEqual([
           { state: 'suspended', reason: 'nothing has arrived for 5 days' },
         ]),
-      20_000,
+      PATIENCE_MS,
     );
   });
 });
