@@ -4,7 +4,6 @@ import type { Grant } from '../disclosure/grant.ts';
 import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import { decidePurpose } from '../disclosure/stated-purpose.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { findProfile, findProfileByRegType } from '../profiles/index.ts';
 import type { SearchPlan } from '../registry/plan.ts';
 import { executeSearches } from '../registry/execute.ts';
 import { createLanes } from '../registry/lanes.ts';
@@ -13,6 +12,7 @@ import type { Reader } from '../registry/reader.ts';
 import { planSearch } from '../registry/search.ts';
 import type { Partner } from '../store/partners.ts';
 import type { ConsentTokens } from './consent-tokens.ts';
+import { findOpenRegistry } from './open-registry.ts';
 import { planningContext } from './planning-context.ts';
 import { acceptPresentedConsents } from './present-consents.ts';
 
@@ -142,10 +142,8 @@ function planItem(
 
 /** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */
 function chooseProfile(parts: SearchParts, partner: Partner, mounted: Profile | undefined, item: SearchItem, pointer: string): Profile {
-  const regType = item.search_criteria.reg_type;
-  const named = regType === undefined ? undefined : findProfileByRegType(parts.profiles, regType);
-  const chosen = mounted ?? (regType === undefined ? findProfile(parts.profiles, parts.defaultRegistry) : named);
-  if (chosen === undefined || (named !== chosen && regType !== undefined) || !partner.registries.has(chosen.registry))
+  const chosen = findOpenRegistry(parts, partner, mounted, item.search_criteria.reg_type);
+  if (chosen === undefined)
     throw new DciError('rjct.search_criteria.invalid', 'reg_type does not name a registry that is open to you on this path', {
       pointer: `${pointer}/reg_type`,
     });
