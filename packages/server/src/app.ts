@@ -21,7 +21,6 @@ import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
-import { createTokenIssuer } from './services/issue-token.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
 import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
@@ -31,7 +30,7 @@ import { createRateLimiter } from './services/rate-limit.ts';
 import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
-import { createTokenVerifier } from './services/verify-token.ts';
+import { openTokenService } from './services/token-service.ts';
 import { createWriteService } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
@@ -87,6 +86,10 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const sealer = openSealer(config, (text) => log.warn(text));
     const ownKeys = closing(await openOwnKeys(database.db, { ...config, sealer, now, log }));
     const directory = closing(await openPartnerDirectory(database, log));
+    const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
+    let listening = '';
+    const origin = (): string => config.publicUrl ?? listening;
+    const tokens = closing(await openTokenService({ ...config, database, directory, ownKeys, client, origin, now, log }));
     const limiter = createRateLimiter(database.db, { now });
     const reader = closing(openReader(database, config));
     // Closed before the keys and after the trail: the last rows are signed for as well.
@@ -97,15 +100,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       );
     });
     const audit = closing(openAuditLog(database.pool, { now }));
-    const client = closing(createGuardedClient({ ...config, ...overrides.outbound }));
     const publishedKeys = createPublishedKeys({ ...config, db: database.db, client, directory, now, log });
     const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, publishedKeys, now, log });
     const bell = closing(openJobBell(database, log));
-    const gate = createGate({ ...config, tokens: createTokenVerifier({ ...config, directory, signingKeys: ownKeys, now }), limiter });
+    const gate = createGate({ ...config, tokens: tokens.verifier, limiter });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
     const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
+    const consentTokens = createConsentTokens(database.db, now);
     const searching = {
       reception: {
         ...config,
@@ -115,15 +118,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         publishedKeys,
         log,
       },
-      search: createSearch({
-        ...config,
-        profiles,
-        reader,
-        cursorKey,
-        pseudonyms,
-        consentTokens: createConsentTokens(database.db, now),
-        now,
-      }),
+      search: createSearch({ ...config, profiles, reader, cursorKey, pseudonyms, consentTokens, now }),
       audit,
       answers,
       describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
@@ -141,6 +136,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
             closing(startLaneWorker({ database, bell, kinds: background.kinds, log })),
             closing(background.startFanOut()),
           ];
+    for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
     if (role === 'worker') return { url: '', basePath: config.basePath, close: closeAll };
     const http = closing(
       await createHttpServer({
@@ -152,18 +148,17 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
         write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
         answers,
-        token: { issuer: createTokenIssuer({ ...config, directory, signingKeys: ownKeys, now }), limit: createSignInLimit(limiter) },
-        wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }) },
+        token: { ...tokens, limit: createSignInLimit(limiter) },
+        wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }), ...tokens },
         health: describeHealth({ database, ownKeys, directory, workers, warnings }),
         now,
         log,
       }),
     );
-    const url = await http.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+    listening = await http.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
       throw explainListening(error, config);
     });
-    for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
-    return { url, basePath: config.basePath, close: closeAll };
+    return { url: listening, basePath: config.basePath, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -39,7 +39,7 @@ export interface Settings {
   readonly addressLimitPerMinute: number;
   /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
-  /** Points a minute that a partner may spend: 1 an identifier, 1 a page of a predicate search. */
+  /** Points a minute that a partner may spend: see `services/search-cost.ts`. */
   readonly partnerLimitPerMinute: number;
   readonly statementTimeoutMs: number;
   /** Days by kind of row; undefined as a value: for ever. */
@@ -164,7 +164,8 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Setting
   },
   partnerLimitPerMinute: {
     variable: 'DCI_PARTNER_LIMIT_PER_MINUTE',
-    purpose: 'points a minute for each partner (1 an identifier, 1 a page of another search), unless its own limit is set',
+    purpose:
+      'points a minute for each partner (1 an identifier, 5 each hundred records of a page of another search), unless its own limit is set',
     fallback: '60000',
     parse: wholeNumber(1, 100_000_000),
   },

@@ -9,6 +9,7 @@ import { registerDoctor } from './doctor.ts';
 import { registerDuplicates } from './duplicates.ts';
 import { registerGenerate } from './generate.ts';
 import { registerImport } from './import.ts';
+import { registerIssuerCommand } from './issuer.ts';
 import { registerKey } from './key.ts';
 import { registerLocation } from './location.ts';
 import { registerMigrate } from './migrate.ts';
@@ -40,6 +41,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerAuthority,
   registerToken,
   registerSubscription,
+  registerIssuerCommand,
   registerKey,
   registerAudit,
   registerDelivery,

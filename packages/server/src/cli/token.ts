@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
+import { proofBySecret } from '../services/client-proof.ts';
 import { type IssuedToken, makeToken } from '../services/issue-token.ts';
 import { getPartner } from '../services/register-partner.ts';
+import { createTokenKeys } from '../services/token-keys.ts';
 import { loadCredentialsOf } from '../store/credentials.ts';
 import type { Db } from '../store/database.ts';
 import { loadConfig, withDatabase } from './context.ts';
@@ -33,7 +35,9 @@ async function makeTokenFor(db: Db, config: Config, senderId: string): Promise<I
   if (credential === undefined) throw new CommandFailed(`${senderId} has no client; "dci partner rotate-secret ${senderId}" makes one`);
   const signingKeys = await openKeys(db, config);
   try {
-    return await makeToken({ ...config, signingKeys, now: Date.now }, { credential, scopes: [...partner.scopes] });
+    const tokenKeys = createTokenKeys(signingKeys, config.jwtSecret);
+    const grant = { clientId: credential.clientId, proof: proofBySecret(credential), scopes: [...partner.scopes] };
+    return await makeToken({ ...config, tokenKeys, now: Date.now }, grant);
   } finally {
     signingKeys.close();
   }

@@ -26,7 +26,7 @@ import { type AuditRouteParts, registerAuditRoutes } from './routes/audit.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
 import { registerSyncRoutes } from './routes/sync.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
-import { registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
+import { registerAuthorizationServer, registerWellKnownRoutes, type WellKnownRouteParts } from './routes/well-known.ts';
 
 /**
  * The HTTP edge: paths to services, errors to refusals. Bodies stay bytes until a service reads them, because signatures
@@ -100,7 +100,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       registerRecordRoutes(base, parts, explain);
       registerAuditRoutes(base, parts);
       registerTokenRoutes(base, parts.token);
-      registerWellKnownRoutes(base, parts.wellKnown);
+      registerWellKnownRoutes(base, parts.wellKnown, parts.basePath);
       await base.register(swaggerUi, {
         routePrefix: '/docs',
         indexPrefix: parts.basePath,
@@ -113,7 +113,8 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   );
   if (parts.basePath !== '') {
     registerTokenRoutes(app, parts.token);
-    registerWellKnownRoutes(app, parts.wellKnown);
+    registerWellKnownRoutes(app, parts.wellKnown, '');
+    registerAuthorizationServer(app, parts.wellKnown, parts.basePath, parts.basePath);
   }
   registerHealthRoutes(app, parts.health);
   return app;

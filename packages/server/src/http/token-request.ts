@@ -1,18 +1,36 @@
-import { TokenError, type TokenRequest } from '../services/issue-token.ts';
+import type { TokenRequest } from '../services/issue-token.ts';
+import type { RevocationRequest } from '../services/revoke-token.ts';
+import { TokenError } from '../services/token-error.ts';
+
+/** A request for a token or to revoke one: what of it is needed, its service decides. */
+export type ClientRequest = TokenRequest & RevocationRequest;
 
 /**
- * Reads a client-credentials request: form (RFC 6749), JSON with the same members, and HTTP Basic beside either. Refuses
- * repeated parameters, text that is not UTF-8, and a client that presents itself in two ways at once.
+ * Reads what a client asks for: form (RFC 6749), JSON with the same members, and HTTP Basic beside either. Refuses repeated
+ * parameters, text that is not UTF-8, and a client that presents itself in two ways at once.
  */
-export function parseTokenRequest(contentType: string | undefined, authorization: string | undefined, body: Uint8Array): TokenRequest {
+export function parseClientRequest(contentType: string | undefined, authorization: string | undefined, body: Uint8Array): ClientRequest {
   const parameters = readParameters(contentType, decodeUtf8(body));
   const basic = readBasic(authorization);
   const clientId = parameters.get('client_id');
   const clientSecret = parameters.get('client_secret');
-  if (basic !== undefined && (clientSecret !== undefined || (clientId !== undefined && clientId !== basic.clientId)))
+  const assertion = parameters.get('client_assertion');
+  if (
+    basic !== undefined &&
+    (clientSecret !== undefined || assertion !== undefined || (clientId !== undefined && clientId !== basic.clientId))
+  )
     throw new TokenError('invalid_request', 'the client presents itself twice: in the Authorization header and in the body');
-  return { grantType: parameters.get('grant_type'), scope: parameters.get('scope'), ...(basic ?? { clientId, clientSecret }) };
+  return {
+    grantType: parameters.get('grant_type'),
+    scope: parameters.get('scope'),
+    token: parameters.get('token'),
+    assertion,
+    assertionType: parameters.get('client_assertion_type'),
+    ...(basic ?? { clientId, clientSecret }),
+  };
 }
+
+const PARAMETERS = ['grant_type', 'scope', 'token', 'client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
 
 type Parameters = ReadonlyMap<string, string>;
 
@@ -46,7 +64,7 @@ function readJsonMembers(text: string): Parameters {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TokenError('invalid_request', 'the body must be a JSON object');
   const parameters = new Map<string, string>();
-  for (const name of ['grant_type', 'client_id', 'client_secret', 'scope']) {
+  for (const name of PARAMETERS) {
     const member: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
     if (member === undefined || member === null) continue;
     if (typeof member !== 'string') throw new TokenError('invalid_request', `${name} must be a string`);

@@ -31,6 +31,18 @@ export const JWKS_DOCUMENTATION: FastifySchema = {
   response: { 200: Type.Object({ keys: Type.Array(Jwk) }, { description: 'A JWKS (RFC 7517)' }), 304: NotModified },
 };
 
+export const AUTHORIZATION_SERVER_DOCUMENTATION: FastifySchema = {
+  tags: ['well-known'],
+  summary: 'Where and how tokens are issued and revoked',
+  response: {
+    200: Type.Object(
+      { issuer: Type.String(), token_endpoint: Type.String(), revocation_endpoint: Type.String(), jwks_uri: Type.String() },
+      { additionalProperties: true, description: 'Authorization server metadata (RFC 8414)' },
+    ),
+    304: NotModified,
+  },
+};
+
 export const LOCATIONS_DOCUMENTATION: FastifySchema = {
   tags: ['well-known'],
   summary: 'The tree of places',

@@ -54,7 +54,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     const { partner, remoteAddress } = sender;
     const facts = action.read(message, partner);
     const callbackUrl = chooseCallback(partner, message.header.sender_uri);
-    if (facts.items > 1) await parts.charge(sender, facts.items - 1);
+    await parts.charge(sender, (facts.points ?? facts.items) - 1);
     const replyTerms = decideReplyTerms(partner, message);
     const transaction: NewTransaction = {
       id: uuidV7(),

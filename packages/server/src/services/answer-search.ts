@@ -5,6 +5,7 @@ import type { QueryDescriber } from '../disclosure/query-description.ts';
 import { type AskedNow, createSyncService, type SyncAnswer, type SyncService, type SyncServiceParts } from './answer-sync.ts';
 import { checkHeader, type Sender } from './receive-message.ts';
 import { describeSearch } from './search-audit.ts';
+import { searchCost } from './search-cost.ts';
 import { summariseOutcomes, writeSearchMessage } from './search-message.ts';
 import type { Search } from './search.ts';
 
@@ -30,7 +31,7 @@ async function answer(parts: SearchServiceParts, { sender, mounted, message, gon
   const items = countItems(message.message);
   checkHeader(parts.reception, message, { action: 'search', items, maxItems: partner.limits.itemsPerMessage ?? MAX_ITEMS });
   const request = parseSearchRequest(message.message);
-  if (request.search_request.length > 1) await parts.charge(sender, request.search_request.length - 1);
+  await parts.charge(sender, searchCost(request.search_request) - 1);
   const outcomes = await parts.search.run({ partner, grant, mounted, request, pages: PAGES, gone });
   const [transactionId, correlationId] = [request.transaction_id, randomUUID()];
   return {

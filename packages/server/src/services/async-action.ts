@@ -34,6 +34,8 @@ export interface RequestFacts {
   readonly transactionId: string;
   readonly referenceIds: readonly string[];
   readonly items: number;
+  /** What it costs of the partner's limit; absent: a point an item. */
+  readonly points?: number;
 }
 
 export interface BeginWork {

@@ -6,6 +6,7 @@ import { sealCursor } from '../registry/cursor.ts';
 import type { Transaction } from '../store/transactions.ts';
 import { type ActionWork, type AnswerPart, type AsyncAction, claimPart } from './async-action.ts';
 import { checkHeader, type Reception } from './receive-message.ts';
+import { searchCost } from './search-cost.ts';
 import { describeSearch, describeSender } from './search-audit.ts';
 import { summariseOutcomes, tell, writeSearchMessage } from './search-message.ts';
 import type { Search, SearchOutcome } from './search.ts';
@@ -47,6 +48,7 @@ export function createAsyncSearch(parts: AsyncSearchParts): AsyncAction {
         transactionId: request.transaction_id,
         referenceIds: request.search_request.map((item) => item.reference_id),
         items: request.search_request.length,
+        points: searchCost(request.search_request),
       };
     },
     run: (work) => run(parts, work),

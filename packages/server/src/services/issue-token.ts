@@ -1,24 +1,18 @@
 import { type AccessTokenGrant, signAccessToken } from './access-token.ts';
-import { createSecretVerifier } from './client-secret.ts';
-import type { Client, PartnerDirectory } from './partner-directory.ts';
-import type { OwnKeys } from './own-keys.ts';
+import type { ClientAuthenticator, ClientCredentials } from './authenticate-client.ts';
+import { TokenError } from './token-error.ts';
+import type { TokenKeys } from './token-keys.ts';
 
-/**
- * The client-credentials grant of RFC 6749: a partner's client and secret for a bearer token of the same scopes or fewer.
- * An unknown client, a revoked one, one of a partner that is not active and a wrong secret are one refusal, after the same
- * work.
- */
+/** The client-credentials grant of RFC 6749: a bearer token of the partner's scopes, or fewer, for a client that presents itself. */
 export interface TokenIssuer {
   /** Throws a `TokenError`, or an `OverloadedError` where too many secrets wait to be verified. */
   issue(request: TokenRequest): Promise<IssuedToken>;
 }
 
-export interface TokenRequest {
+export interface TokenRequest extends ClientCredentials {
   readonly grantType?: string;
   /** Scopes separated by blanks; absent: all that the partner has. */
   readonly scope?: string;
-  readonly clientId?: string;
-  readonly clientSecret?: string;
 }
 
 export interface IssuedToken {
@@ -27,22 +21,9 @@ export interface IssuedToken {
   readonly scopes: readonly string[];
 }
 
-/** RFC 6749, 5.2. */
-export type TokenErrorCode = 'invalid_request' | 'invalid_client' | 'unsupported_grant_type' | 'invalid_scope';
-
-export class TokenError extends Error {
-  override readonly name = 'TokenError';
-  readonly code: TokenErrorCode;
-
-  constructor(code: TokenErrorCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 export interface TokenIssuerParts {
-  readonly directory: Pick<PartnerDirectory, 'findByClientId'>;
-  readonly signingKeys: Pick<OwnKeys, 'active'>;
+  readonly clients: ClientAuthenticator;
+  readonly tokenKeys: Pick<TokenKeys, 'active'>;
   readonly senderId: string;
   readonly tokenLifetimeSeconds: number;
   /** Epoch milliseconds. */
@@ -50,40 +31,27 @@ export interface TokenIssuerParts {
 }
 
 export function createTokenIssuer(parts: TokenIssuerParts): TokenIssuer {
-  const secrets = createSecretVerifier({ now: parts.now });
-
-  async function authenticate({ clientId, clientSecret }: TokenRequest): Promise<Client> {
-    if (clientId === undefined || clientSecret === undefined)
-      throw new TokenError('invalid_client', 'client id and client secret are needed');
-    const named = parts.directory.findByClientId(clientId);
-    const matches = await secrets.verify(clientSecret, named?.credential.secretHash);
-    // Read again: it may have changed while the secret was being verified.
-    const client = parts.directory.findByClientId(clientId);
-    if (!matches || client === undefined || !client.partner.active || client.credential.secretHash !== named?.credential.secretHash)
-      throw new TokenError('invalid_client', 'the client is not known or its secret is another');
-    return client;
-  }
-
   return {
     async issue(request) {
       if (request.grantType === undefined) throw new TokenError('invalid_request', 'grant_type is missing');
       if (request.grantType !== 'client_credentials')
         throw new TokenError('unsupported_grant_type', 'the only grant here is client_credentials');
-      const { partner, credential } = await authenticate(request);
-      return await makeToken(parts, { credential, scopes: narrowScopes(partner.scopes, request.scope) });
+      const { client, proof } = await parts.clients.authenticate(request);
+      const { clientId } = client.credential;
+      return await makeToken(parts, { clientId, proof, scopes: narrowScopes(client.partner.scopes, request.scope) });
     },
   };
 }
 
 /** Makes a token for whoever has been authenticated already. */
 export async function makeToken(
-  parts: Omit<TokenIssuerParts, 'directory'>,
-  { credential, scopes }: Pick<AccessTokenGrant, 'credential' | 'scopes'>,
+  parts: Omit<TokenIssuerParts, 'clients'>,
+  grant: Pick<AccessTokenGrant, 'clientId' | 'proof' | 'scopes'>,
 ): Promise<IssuedToken> {
-  const { signingKeys, senderId, tokenLifetimeSeconds: lifetimeSeconds, now } = parts;
+  const { tokenKeys, senderId, tokenLifetimeSeconds: lifetimeSeconds, now } = parts;
   const issuedAt = Math.floor(now() / 1000);
-  const token = await signAccessToken(signingKeys.active(), { senderId, credential, scopes, issuedAt, lifetimeSeconds });
-  return { token, expiresInSeconds: lifetimeSeconds, scopes };
+  const token = await signAccessToken(tokenKeys.active(), { ...grant, senderId, issuedAt, lifetimeSeconds });
+  return { token, expiresInSeconds: lifetimeSeconds, scopes: grant.scopes };
 }
 
 function narrowScopes(allowed: ReadonlySet<string>, asked: string | undefined): readonly string[] {

@@ -1,15 +1,19 @@
-import { hash, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { DciError } from '@dci/protocol';
-import { errors, type JWTHeaderParameters, jwtVerify } from 'jose';
 import type { Partner } from '../store/partners.ts';
-import { ACCESS_TOKEN_TYPE, CREDENTIAL_CLAIM, credentialMark } from './access-token.ts';
+import { type AccessToken, AccessTokenError, type AccessTokenReader } from './access-token.ts';
+import { isProofCurrent } from './client-proof.ts';
+import { findIssuerName, type OutsideToken, type OutsideTokenReader } from './outside-token.ts';
 import type { PartnerDirectory } from './partner-directory.ts';
-import type { OwnKeys } from './own-keys.ts';
+import { KeysUnavailableError } from './remote-key-set.ts';
+import type { TokenKeys } from './token-keys.ts';
+import type { TokenTrust } from './token-trust.ts';
 
 /**
- * Who sends a request, by its bearer token. A token that was good is remembered until it ends; whether its client still
- * exists, with the same secret, and its partner is still active is looked up every time. All refusals are
- * `err.request.unauthorized`.
+ * Who sends a request, by its bearer token: ours, or one of an issuer that is believed. A token that was good is remembered
+ * until it ends; whether it was revoked, its client still exists, with the same secret or key, its issuer is still believed
+ * and its partner still active is looked up every time. All refusals are
+ * `err.request.unauthorized`, but that an issuer's keys cannot be had.
  */
 export interface TokenVerifier {
   /** Throws a `DciError`. */
@@ -23,37 +27,30 @@ export interface Bearer {
 }
 
 export interface TokenVerifierParts {
-  readonly directory: Pick<PartnerDirectory, 'findByClientId'>;
-  readonly signingKeys: Pick<OwnKeys, 'findPublic' | 'refresh'>;
+  readonly directory: Pick<PartnerDirectory, 'findByClientId' | 'findById'>;
+  /** The issuer of our own tokens. */
   readonly senderId: string;
+  readonly tokens: AccessTokenReader;
+  readonly outsideTokens: OutsideTokenReader;
+  readonly tokenKeys: Pick<TokenKeys, 'find'>;
+  readonly trust: Pick<TokenTrust, 'isRevoked' | 'findIssuer'>;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-/** What is remembered of a good token. */
-interface VerifiedToken {
-  readonly kid: string;
-  readonly clientId: string;
-  readonly credentialMark: string;
-  readonly scopes: readonly string[];
-  /** Epoch milliseconds. */
-  readonly expiresAt: number;
-}
+type VerifiedToken = AccessToken | OutsideToken;
 
 const LONGEST_HEADER = 8_192;
 const MOST_REMEMBERED = 10_000;
-const LOOK_FOR_KEYS_EVERY_MS = 1_000;
-const ALGORITHMS = ['ES256', 'EdDSA', 'RS256', 'PS256'];
 
 export function createTokenVerifier(parts: TokenVerifierParts): TokenVerifier {
   const remembered = new Map<string, VerifiedToken>();
-  const findKey = createKeyFinder(parts);
 
   async function read(token: string): Promise<VerifiedToken> {
     const digest = hash('sha256', token, 'base64');
     const known = remembered.get(digest);
     remembered.delete(digest);
-    const verified = known ?? (await verifySignedToken(parts, findKey, token));
+    const verified = known ?? (await readToken(parts, token));
     if (verified.expiresAt <= parts.now()) throw refuse('the access token has expired');
     remember(digest, verified);
     return verified;
@@ -69,14 +66,30 @@ export function createTokenVerifier(parts: TokenVerifierParts): TokenVerifier {
 
   return {
     async verify(authorization) {
-      const verified = await read(parseBearer(authorization));
-      const client = parts.directory.findByClientId(verified.clientId);
-      if (client === undefined || credentialMark(client.credential) !== verified.credentialMark)
-        throw refuse('the client of the access token is not known any more');
-      if (!client.partner.active) throw refuse('the partner is not active');
-      if (parts.signingKeys.findPublic(verified.kid) === undefined) throw refuse('the key of the access token is not ours any more');
-      return { partner: client.partner, scopes: new Set(verified.scopes.filter((scope) => client.partner.scopes.has(scope))) };
+      const token = await read(parseBearer(authorization));
+      return 'issuer' in token ? findCaller(parts, token) : findHolder(parts, token);
     },
+  };
+}
+
+function findHolder({ directory, tokenKeys, trust }: TokenVerifierParts, token: AccessToken): Bearer {
+  if (trust.isRevoked(token.jti)) throw refuse('the access token was revoked');
+  const client = directory.findByClientId(token.clientId);
+  if (client === undefined || !isProofCurrent(client, token.proof)) throw refuse('the client of the access token is not known any more');
+  if (!client.partner.active) throw refuse('the partner is not active');
+  if (tokenKeys.find(token.kid) === undefined) throw refuse('the key of the access token is not ours any more');
+  return { partner: client.partner, scopes: new Set(token.scopes.filter((scope) => client.partner.scopes.has(scope))) };
+}
+
+function findCaller({ directory, trust }: TokenVerifierParts, token: OutsideToken): Bearer {
+  const issuer = trust.findIssuer(token.issuer);
+  if (issuer?.revision !== token.revision) throw refuse('what is registered of the issuer has changed; ask it for a new token');
+  const partner = directory.findById(issuer.partners.get(token.caller) ?? '');
+  if (partner === undefined) throw refuse('the issuer of the access token may not speak for its caller');
+  if (!partner.active) throw refuse('the partner is not active');
+  return {
+    partner,
+    scopes: token.scopes === undefined ? partner.scopes : new Set(token.scopes.filter((scope) => partner.scopes.has(scope))),
   };
 }
 
@@ -89,48 +102,20 @@ function parseBearer(authorization: string | undefined): string {
   return token;
 }
 
-type KeyFinder = (header: JWTHeaderParameters) => Promise<KeyObject>;
-
-/** Finds one of our keys; one that another process made a moment ago is looked for in the store, at most once a second. */
-function createKeyFinder({ signingKeys, now }: TokenVerifierParts): KeyFinder {
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  return async ({ kid, alg }) => {
-    if (typeof kid !== 'string') throw refuse('the access token names no key');
-    if (signingKeys.findPublic(kid) === undefined && now() - lookedAt >= LOOK_FOR_KEYS_EVERY_MS) {
-      lookedAt = now();
-      await signingKeys.refresh();
-    }
-    const found = signingKeys.findPublic(kid);
-    if (found === undefined || found.algorithm !== alg) throw refuse('the access token was not issued here');
-    return found.key;
-  };
-}
-
-async function verifySignedToken({ senderId, now }: TokenVerifierParts, findKey: KeyFinder, token: string): Promise<VerifiedToken> {
+async function readToken({ senderId, tokens, outsideTokens }: TokenVerifierParts, token: string): Promise<VerifiedToken> {
   if (!token.split('.').every(isCanonical)) throw refuse('the access token is not valid');
-  const { payload, protectedHeader } = await jwtVerify(token, findKey, {
-    algorithms: ALGORITHMS,
-    typ: ACCESS_TOKEN_TYPE,
-    issuer: senderId,
-    audience: senderId,
-    requiredClaims: ['exp', 'iat', 'jti'],
-    currentDate: new Date(now()),
-  }).catch((error: unknown) => {
-    throw error instanceof errors.JOSEError ? explain(error) : error;
-  });
-  const { sub, client_id: clientId, scope, exp, [CREDENTIAL_CLAIM]: mark } = payload;
-  if (typeof clientId !== 'string' || sub !== clientId || typeof scope !== 'string' || typeof mark !== 'string' || exp === undefined)
-    throw refuse('the access token lacks a claim');
-  return { kid: String(protectedHeader.kid), clientId, credentialMark: mark, scopes: scope.split(' '), expiresAt: exp * 1000 };
+  try {
+    return await (findIssuerName(token) === senderId ? tokens : outsideTokens).read(token);
+  } catch (error) {
+    if (error instanceof KeysUnavailableError)
+      throw new DciError('err.service.unavailable', 'the keys of the issuer of the access token cannot be had now', { cause: error });
+    throw error instanceof AccessTokenError ? refuse(error.message, error) : error;
+  }
 }
 
 // Decoders ignore the last bits of a part; a token has one spelling.
 function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
-}
-
-function explain(error: errors.JOSEError): DciError {
-  return refuse(error instanceof errors.JWTExpired ? 'the access token has expired' : 'the access token is not valid', error);
 }
 
 function refuse(message: string, cause?: unknown): DciError {

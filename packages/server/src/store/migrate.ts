@@ -5,6 +5,7 @@ import * as foundation from './migrations/0001-foundation.ts';
 import * as trust from './migrations/0002-trust.ts';
 import * as ownKeys from './migrations/0003-own-keys.ts';
 import * as partnerJwks from './migrations/0003b-partner-jwks.ts';
+import * as access from './migrations/0004-access.ts';
 import * as lanes from './migrations/0005-lanes.ts';
 import * as transactions from './migrations/0005b-transactions.ts';
 import * as writeRequest from './migrations/0006-write-request.ts';
@@ -21,6 +22,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-trust': trust,
   '0003-own-keys': ownKeys,
   '0003b-partner-jwks': partnerJwks,
+  '0004-access': access,
   '0005-lanes': lanes,
   '0005b-transactions': transactions,
   '0006-write-request': writeRequest,

@@ -18,6 +18,8 @@ export interface RetentionKind {
 
 export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'seen_messages', table: 'message_seen', since: 'expires_at', days: 0 },
+  { name: 'seen_assertions', table: 'client_assertion_seen', since: 'expires_at', days: 0 },
+  { name: 'revoked_tokens', table: 'token_revoked', since: 'expires_at', days: 0 },
   { name: 'write_requests', table: 'write_request', since: 'expires_at', days: 0 },
   {
     name: 'change_events',

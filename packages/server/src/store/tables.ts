@@ -263,6 +263,20 @@ export interface Tables {
     created_at: Timestamp;
     removed_at: Date | null;
   };
+  client_assertion_seen: { digest: string; expires_at: Date };
+  token_revoked: { jti: string; client_id: string; revision: Generated<string>; revoked_at: Timestamp; expires_at: Date };
+  token_issuer: {
+    issuer: string;
+    revision: Generated<string>;
+    jwks_url: string;
+    audience: string;
+    partner_claim: string;
+    scope_claim: string | null;
+    algorithms: string[];
+    clock_tolerance_seconds: number;
+    created_at: Timestamp;
+  };
+  token_issuer_partner: { issuer: string; claim_value: string; partner_id: string };
   rate_window: { subject: string; window_start: Date; points: number };
   match_index: { record_id: string; registry: string; record_type: string; keys: string[] };
   match_fill: { registry: string; record_type: string; position: string; is_done: Generated<boolean> };

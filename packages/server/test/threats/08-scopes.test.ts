@@ -32,7 +32,7 @@ function others(scope: Scope): readonly string[] {
 
 const lines = Object.entries(ENDPOINTS).map(([line, endpoint]) => {
   const [method = '', path = ''] = line.split(' ');
-  return { line, method, path: path.replace('/*', '/json'), ...endpoint };
+  return { line, method, path: path.replace('/docs/*', '/docs/json').replace('/*', '/api/v2/dci'), ...endpoint };
 });
 const guarded = lines.filter(({ caller }) => isScope(caller));
 

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import type { VerificationKey } from '@dci/protocol';
 import { fastify } from 'fastify';
 import { registerTokenRoutes } from '../../src/http/routes/token.ts';
-import { registerWellKnownRoutes } from '../../src/http/routes/well-known.ts';
+import { registerAuthorizationServer, registerWellKnownRoutes } from '../../src/http/routes/well-known.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
-import { createTokenIssuer } from '../../src/services/issue-token.ts';
+import { createGuardedClient } from '../../src/outbound/guarded-client.ts';
+import { openTokenService, type TokenService } from '../../src/services/token-service.ts';
 import { createPublishedLocations } from '../../src/services/locations.ts';
 import { openPartnerDirectory, type PartnerDirectory } from '../../src/services/partner-directory.ts';
 import { type Registered, registerPartner } from '../../src/services/register-partner.ts';
@@ -12,20 +14,20 @@ import { createRateLimiter } from '../../src/services/rate-limit.ts';
 import { createSealer, type Sealer } from '../../src/services/sealer.ts';
 import { createSignInLimit, type SignInLimits } from '../../src/services/sign-in-limit.ts';
 import { openOwnKeys, type OwnKeys } from '../../src/services/own-keys.ts';
-import { createTokenVerifier, type TokenVerifier } from '../../src/services/verify-token.ts';
 import type { TestDatabase } from '../support/database.ts';
 
 /** The parts of a server that issue tokens and check them, over real HTTP. */
-export interface TokenServer {
+export interface TokenServer extends TokenService {
   readonly origin: string;
   readonly directory: PartnerDirectory;
   readonly signingKeys: OwnKeys;
   readonly sealer: Sealer;
-  readonly verifier: TokenVerifier;
-  register(senderId: string, scopes?: readonly string[]): Promise<Registered>;
+  register(senderId: string, scopes?: readonly string[], keys?: readonly VerificationKey[]): Promise<Registered>;
   close(): Promise<void>;
 }
 
+/** Below which the metadata of a second issuer stands. */
+export const BASE_PATH = '/api/v2/dci';
 export const OWN_SENDER_ID = 'registry.example.org';
 export const TOKEN_LIFETIME_SECONDS = 600;
 export const MANY: SignInLimits = { perAddress: 100_000, perClient: 100_000 };
@@ -37,6 +39,7 @@ export interface TokenServerSettings {
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly sealer?: Sealer;
+  readonly jwtSecret?: string;
 }
 
 export async function startTokenServer(test: TestDatabase, settings: TokenServerSettings = {}): Promise<TokenServer> {
@@ -47,20 +50,38 @@ export async function startTokenServer(test: TestDatabase, settings: TokenServer
   const signingKeys = await openOwnKeys(database.db, { ...common, signingKeyPath: undefined, sealer, log: QUIET });
   const limit = createSignInLimit(createRateLimiter(database.db, { now }), limits);
   const app = fastify();
-  registerTokenRoutes(app, { issuer: createTokenIssuer({ ...common, directory, signingKeys }), limit });
-  registerWellKnownRoutes(app, { ownKeys: signingKeys, locations: createPublishedLocations(database.db, { now }) });
+  let origin = '';
+  const client = createGuardedClient({ allowHttpCallbacks: true, allowPrivateCallbacks: true });
+  const { jwtSecret } = settings;
+  const parts = {
+    ...common,
+    basePath: BASE_PATH,
+    jwtSecret,
+    database,
+    directory,
+    ownKeys: signingKeys,
+    client,
+    origin: () => origin,
+    log: QUIET,
+  };
+  const tokens = await openTokenService(parts);
+  registerTokenRoutes(app, { ...tokens, limit });
+  const wellKnown = { ownKeys: signingKeys, locations: createPublishedLocations(database.db, { now }), ...tokens };
+  registerWellKnownRoutes(app, wellKnown, '');
+  registerAuthorizationServer(app, wellKnown, BASE_PATH, BASE_PATH);
   await app.listen({ port: 0, host: '127.0.0.1' });
+  origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {
-    origin: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    origin,
+    ...tokens,
     directory,
     signingKeys,
     sealer,
-    verifier: createTokenVerifier({ ...common, directory, signingKeys }),
-    async register(senderId, scopes = ['registry/search']) {
+    async register(senderId, scopes = ['registry/search'], keys = []) {
       const registered = await registerPartner(database.db, BUILT_IN_PROFILES, {
         senderId,
         terms: { registries: ['social'], scopes },
-        keys: [],
+        keys,
       });
       await directory.refresh();
       return registered;
@@ -68,6 +89,8 @@ export async function startTokenServer(test: TestDatabase, settings: TokenServer
     async close() {
       await app.close();
       signingKeys.close();
+      await tokens.close();
+      await client.close();
       await directory.close();
     },
   };
