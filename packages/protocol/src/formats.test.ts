@@ -17,6 +17,25 @@ describe('timestampMillis', () => {
     );
   });
 
+  it('takes the short way to the same moment as the long one, or to the same refusal', () => {
+    const parts = [
+      fc.constantFrom('1600', '1601', '1900', '2000', '2024', '2100', '9999', '0001', '20x4'),
+      twoCharacters(),
+      twoCharacters(),
+      twoCharacters(),
+      twoCharacters(),
+      twoCharacters(),
+    ];
+    const fractions = fc.constantFrom('', '.000', '.001', '.057', '.999', '.9x9', ':123');
+    fc.assert(
+      fc.property(fc.tuple(...parts), fractions, ([year, month, day, hour, minute, second], fraction) => {
+        const local = `${year}-${month}-${day}T${hour}:${minute}:${second}${fraction}`;
+        expect(timestampMillis(`${local}Z`)).toBe(timestampMillis(`${local}+00:00`));
+      }),
+      { seed: 20240115, numRuns: 20_000 },
+    );
+  });
+
   it.each([
     ['2024-01-15T10:30:00Z', Date.UTC(2024, 0, 15, 10, 30)],
     ['2024-01-15 10:30:00z', Date.UTC(2024, 0, 15, 10, 30)],
@@ -54,6 +73,17 @@ describe('timestampMillis', () => {
     expect(timestampMillis(text)).toBeUndefined();
   });
 });
+
+/** Two characters, most often those of a day, an hour or a minute. */
+function twoCharacters(): fc.Arbitrary<string> {
+  const numbers = (max: number): fc.Arbitrary<string> => fc.integer({ min: 0, max }).map((value) => String(value).padStart(2, '0'));
+  return fc.oneof(
+    { weight: 6, arbitrary: numbers(12) },
+    { weight: 3, arbitrary: numbers(31) },
+    { weight: 1, arbitrary: numbers(61) },
+    { weight: 1, arbitrary: fc.constantFrom('1x', ' 1', '-1', '+1') },
+  );
+}
 
 function two(value: number): string {
   return String(Math.trunc(value)).padStart(2, '0');

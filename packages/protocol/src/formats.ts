@@ -68,6 +68,66 @@ const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?
  * timestampMillis('2024-01-15T10:30:00') === undefined;
  */
 export function timestampMillis(text: string): number | undefined {
+  return plainMillis(text) ?? writtenMillis(text);
+}
+
+const [ZERO, NINE] = [0x30, 0x39];
+const DAYS_BEFORE = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const DAY_MS = 86_400_000;
+
+/**
+ * The same of what nearly all senders write, `2024-01-15T10:30:00Z` or `2024-01-15T10:30:00.000Z`, on a day that every month
+ * has; `undefined` of everything else. A message has a timestamp for each of its items.
+ */
+function plainMillis(text: string): number | undefined {
+  const { length } = text;
+  if ((length !== 20 && length !== 24) || !hasPlainShape(text)) return undefined;
+  const year = digitsAt(text, 0, 4);
+  const month = digitsAt(text, 5, 2);
+  const day = digitsAt(text, 8, 2);
+  const hour = digitsAt(text, 11, 2);
+  const minute = digitsAt(text, 14, 2);
+  const second = digitsAt(text, 17, 2);
+  const milliseconds = length === 20 ? 0 : digitsAt(text, 20, 3);
+  // NaN, where a digit is none, is not within any bounds.
+  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined;
+  if (!(hour <= 23 && minute <= 59 && second <= 59 && milliseconds <= 999)) return undefined;
+  return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + milliseconds;
+}
+
+function hasPlainShape(text: string): boolean {
+  const { length } = text;
+  return (
+    text.charCodeAt(4) === 0x2d &&
+    text.charCodeAt(7) === 0x2d &&
+    text.charCodeAt(10) === 0x54 &&
+    text.charCodeAt(13) === 0x3a &&
+    text.charCodeAt(16) === 0x3a &&
+    (length === 20 || text.charCodeAt(19) === 0x2e) &&
+    text.charCodeAt(length - 1) === 0x5a
+  );
+}
+
+/** The number that `count` digits make; NaN where one is none. */
+function digitsAt(text: string, from: number, count: number): number {
+  let value = 0;
+  for (let at = from; at < from + count; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < ZERO || code > NINE) return Number.NaN;
+    value = value * 10 + code - ZERO;
+  }
+  return value;
+}
+
+/** Days since 1970. */
+function dayNumber(year: number, month: number, day: number): number {
+  const past = year - 1;
+  const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return past * 365 + leapDays - 719_162 + (DAYS_BEFORE[month] ?? 0) + (isLeap && month > 2 ? 1 : 0) + day - 1;
+}
+
+function writtenMillis(text: string): number | undefined {
   const parts = TIMESTAMP.exec(text);
   if (parts === null) return undefined;
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [number, number, number, number, number, number];

@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net';
  * by the /64 network, of which one host commands all addresses.
  */
 export function addressSubject(address: string): string {
+  if (!address.includes(':')) return `address:${address}`;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return `address:${mapped}`;
   if (!isIPv6(address)) return `address:${address}`;

@@ -30,7 +30,10 @@ function registerService(
       handler: async (request, reply) => {
         const { sender, bytes } = gate.readMessage(request);
         const gone = new AbortController();
-        reply.raw.once('close', () => gone.abort());
+        // An answer that was sent whole closes its stream too.
+        reply.raw.once('close', () => {
+          if (!reply.raw.writableFinished) gone.abort();
+        });
         const { text } = await service.answer(sender, mounted, bytes, gone.signal);
         return reply.type('application/json; charset=utf-8').send(text);
       },
