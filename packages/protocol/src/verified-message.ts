@@ -15,7 +15,7 @@ import {
   type SignatureTimes,
   timesOf,
 } from './signature/parsed-signature.ts';
-import { runSearch, runSearchInBackground } from './signature/run-search.ts';
+import { runSearch } from './signature/run-search.ts';
 
 /**
  * From an envelope to a message whose sender is known. Only `verifyMessage` makes a `VerifiedMessage`; whatever takes one
@@ -85,16 +85,6 @@ export interface Verification<E extends AnyEnvelope = Envelope> {
  */
 export function verifyMessage<E extends AnyEnvelope>(verification: Verification<E>): VerifiedMessage<E> {
   return runSearch(searchSignature(verification));
-}
-
-/**
- * `verifyMessage` with the asymmetric work on a thread of the pool: for servers, whose one thread has other things to do.
- *
- * @example
- * const message = await verifyMessageInBackground({ received, envelope, policy: 'required', findKey, now });
- */
-export function verifyMessageInBackground<E extends AnyEnvelope>(verification: Verification<E>): Promise<VerifiedMessage<E>> {
-  return runSearchInBackground(searchSignature(verification));
 }
 
 function* searchSignature<E extends AnyEnvelope>(verification: Verification<E>): SignatureSearch<VerifiedMessage<E>> {

@@ -21,7 +21,7 @@ export function signContent(content: string, key: SigningKey, terms: SignatureTe
 }
 
 /**
- * `signContent` on a thread of the pool: for servers, whose one thread has other things to do.
+ * `signContent` for servers, whose one thread has other things to do: on a thread of the pool where that spares more than it costs.
  *
  * @example
  * const signature = await signContentInBackground(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });

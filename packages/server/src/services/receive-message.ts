@@ -14,7 +14,7 @@ import {
   timestampMillis,
   type VerificationKey,
   type VerifiedMessage,
-  verifyMessageInBackground,
+  verifyMessage,
 } from '@dci/protocol';
 import type { Partner } from '../store/partners.ts';
 import type { PublishedKeys } from './published-keys.ts';
@@ -71,8 +71,8 @@ export function readReceived(partner: Partner, bytes: Uint8Array): JsonText {
 }
 
 async function verify(reception: Reception, partner: Partner, received: JsonText, envelope: Envelope): Promise<VerifiedMessage> {
-  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): Promise<VerifiedMessage> =>
-    verifyMessageInBackground({
+  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): VerifiedMessage =>
+    verifyMessage({
       received,
       envelope,
       policy: partner.signaturePolicy,
@@ -87,11 +87,11 @@ async function verify(reception: Reception, partner: Partner, received: JsonText
     return key;
   };
   try {
-    return await verifyBy(findKnown);
+    return verifyBy(findKnown);
   } catch (error) {
     const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
     if (key === undefined) throw error;
-    return await verifyBy((kid) => (kid === key.kid ? key : undefined));
+    return verifyBy((kid) => (kid === key.kid ? key : undefined));
   }
 }
 
