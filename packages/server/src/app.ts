@@ -68,8 +68,7 @@ const TICK_MS = 30_000;
 /** Opens everything in order and listens. Whatever was opened is closed again where a later part fails. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config), role = 'both' } = overrides;
-  const problems = findRetentionProblems(config.retention);
-  if (problems.length > 0) throw new ConfigError(problems.map((problem) => `DCI_RETENTION: ${problem}`));
+  assertRetention(config);
   const opened: (() => Promise<void> | void)[] = [];
   const closing = <T extends { close(): Promise<void> | void }>(part: T): T => {
     opened.unshift(() => part.close());
@@ -163,6 +162,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     await closeAll();
     throw error;
   }
+}
+
+function assertRetention({ retention }: Config): void {
+  const problems = findRetentionProblems(retention);
+  if (problems.length > 0) throw new ConfigError(problems.map((problem) => `DCI_RETENTION: ${problem}`));
 }
 
 /** The tables of the embedded database are made to fit; any other is changed by `dci migrate` alone. */
