@@ -31,7 +31,8 @@ import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
 import { openTokenService } from './services/token-service.ts';
-import { createWriteService } from './services/write-records.ts';
+import { consentWrites } from './services/write-consents.ts';
+import { createWriteService, RECORD_WRITES } from './services/write-records.ts';
 import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems } from './store/retention.ts';
@@ -137,6 +138,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
           ];
     for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
     if (role === 'worker') return { url: '', basePath: config.basePath, close: closeAll };
+    const writing = { ...config, db: database.db, profiles, audit, charge: gate.charge };
     const http = closing(
       await createHttpServer({
         ...config,
@@ -145,7 +147,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         search,
         ...background,
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
-        write: createWriteService({ ...config, db: database.db, profiles, audit, charge: gate.charge }),
+        write: createWriteService(writing, RECORD_WRITES),
+        writeConsents: createWriteService(writing, consentWrites(now)),
         answers,
         token: { ...tokens, limit: createSignInLimit(limiter) },
         wellKnown: { ownKeys, locations: createPublishedLocations(database.db, { now }), ...tokens },

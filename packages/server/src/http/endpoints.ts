@@ -30,6 +30,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'GET /audit/entries': { counted: true, body: 'none', caller: 'audit/read', points: 5 },
   'GET /audit/checkpoints': { counted: true, body: 'none', caller: 'audit/read', points: 1 },
   'POST /audit/person': { counted: true, body: 'message', caller: 'audit/read', points: 5 },
+  'POST /registry/consents': { counted: true, body: 'message', caller: 'consent/write', points: 1 },
   'POST /oauth2/client/token': { counted: true, body: 'credentials', caller: 'client', points: 0 },
   'POST /oauth2/client/revoke': { counted: true, body: 'credentials', caller: 'client', points: 0 },
   'GET /.well-known/oauth-authorization-server': { counted: true, body: 'none', caller: 'anybody', points: 0 },

@@ -36,6 +36,7 @@ const OF_STATUS: Readonly<Record<number, ProblemKind>> = {
   400: ['request-invalid', 400, 'The request cannot be understood'],
   401: ['unauthorized', 401, 'No valid access token'],
   403: ['forbidden', 403, 'Not open to this partner'],
+  404: ['not-found', 404, 'There is no such thing'],
   408: ['timeout', 408, 'The request did not arrive in time'],
   413: ['too-large', 413, 'The request is too large'],
   415: ['media-type', 415, 'Send application/json'],

@@ -32,7 +32,7 @@ import { registerAuthorizationServer, registerWellKnownRoutes, type WellKnownRou
  * The HTTP edge: paths to services, errors to refusals. Bodies stay bytes until a service reads them, because signatures
  * are made over bytes; nothing here looks into a message. The framework's objects go no further than this folder.
  */
-export interface HttpParts extends Pick<RecordRouteParts, 'write'>, Pick<AuditRouteParts, 'auditor'> {
+export interface HttpParts extends Pick<RecordRouteParts, 'write' | 'writeConsents'>, Pick<AuditRouteParts, 'auditor'> {
   readonly basePath: string;
   readonly maxBodyBytes: number;
   /** Addresses whose word is taken for where a request came from. */

@@ -1,5 +1,12 @@
 /** Everything a partner may be allowed to ask for, and every name a token may carry in `scope`. */
-export const SCOPES = ['registry/search', 'registry/subscribe', 'registry/subscribe-all', 'registry/write', 'audit/read'] as const;
+export const SCOPES = [
+  'registry/search',
+  'registry/subscribe',
+  'registry/subscribe-all',
+  'registry/write',
+  'consent/write',
+  'audit/read',
+] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

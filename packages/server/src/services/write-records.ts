@@ -4,13 +4,13 @@ import type { AuditLog, Released } from '../disclosure/audit-log.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { createLanes } from '../registry/lanes.ts';
 import { inWriteTransaction } from '../registry/write.ts';
-import { writeOperations, WriteRefused, type WriteResult } from '../registry/write-operations.ts';
+import { type WriteOperation, writeOperations, WriteRefused, type WriteResult } from '../registry/write-operations.ts';
 import type { AuditEntry } from '../store/audit.ts';
 import type { Database, Db } from '../store/database.ts';
 import { claimWriteKey, keepWriteAnswer, type WriteRequestKey } from '../store/write-requests.ts';
 import { findOpenRegistry, type ServedRegistries } from './open-registry.ts';
 import type { Sender } from './receive-message.ts';
-import { type ParsedWriteRequest, parseWriteRequest } from './write-request.ts';
+import { parseWriteRequest } from './write-request.ts';
 
 /**
  * Changes of the registry by its own systems. One request is one transaction: all of its operations or none, the answer
@@ -48,15 +48,50 @@ export interface WriteServiceParts extends ServedRegistries {
   readonly charge: (sender: Sender, points: number) => Promise<void>;
 }
 
+/** A kind of thing that is written, by requests of one or more operations. */
+export interface WriteKind<Operation> {
+  /** What the audit trail calls it. */
+  readonly action: string;
+  /** Throws a `DciError` where the request is not understood. */
+  readonly parse: (value: unknown) => ParsedWrites<Operation>;
+  /** Within the transaction of the request; what is thrown undoes all of it. */
+  readonly carryOut: (db: Db, profile: Profile, operations: readonly Operation[], sender: Sender) => Promise<CarriedOut>;
+}
+
+export interface ParsedWrites<Operation> {
+  readonly regType: string | undefined;
+  /** Names are found in the registry that is written to. */
+  readonly read: (profile: Profile) => readonly Operation[];
+}
+
+export interface CarriedOut {
+  /** What is answered of each operation. */
+  readonly results: readonly object[];
+  /** What the audit trail says of them, as JSON; nothing of what is in records. */
+  readonly query: string;
+}
+
+/** Records: created, changed, deleted, linked and unlinked. */
+export const RECORD_WRITES: WriteKind<WriteOperation> = {
+  action: 'write',
+  parse: parseWriteRequest,
+  async carryOut(db, profile, operations) {
+    const results = await writeOperations(db, profile, operations);
+    return { results: results.map(toWire), query: describeResults(results) };
+  },
+};
+
 // Each holds a connection of the pool while its audit row, which needs another, is committed.
 const WRITES_SIDE_BY_SIDE = 4;
 
 const LONGEST_KEY = 255;
 
-export function createWriteService(parts: WriteServiceParts): WriteService {
+export function createWriteService<Operation>(parts: WriteServiceParts, kind: WriteKind<Operation>): WriteService {
+  const describeWrite = (sender: Sender, registry: string, key: WriteRequestKey | undefined) =>
+    describeRequest(sender, kind.action, registry, key);
   const lanes = createLanes(WRITES_SIDE_BY_SIDE);
 
-  async function writeRequest(sender: Sender, profile: Profile, request: ParsedWriteRequest, key: WriteRequestKey | undefined) {
+  async function writeRequest(sender: Sender, profile: Profile, request: ParsedWrites<Operation>, key: WriteRequestKey | undefined) {
     const operations = request.read(profile);
     if (operations.length > 1) await parts.charge(sender, operations.length - 1);
     return await lanes.run('', () =>
@@ -66,11 +101,11 @@ export function createWriteService(parts: WriteServiceParts): WriteService {
           const entry = { ...describeWrite(sender, profile.registry, key), outcome: 'repeated', itemCount: operations.length };
           return { ...(await parts.audit.release(entry, async () => known)), isRepeated: true };
         }
-        const results = await writeOperations(transaction, profile, operations);
-        const text = JSON.stringify({ results: results.map(toWire) });
+        const { results, query } = await kind.carryOut(transaction, profile, operations, sender);
+        const text = JSON.stringify({ results });
         if (key !== undefined) await keepWriteAnswer(transaction, key, text);
         const entry = { ...describeWrite(sender, profile.registry, key), outcome: 'written', itemCount: results.length };
-        return { ...(await parts.audit.release({ ...entry, query: describeResults(results) }, async () => text)), isRepeated: false };
+        return { ...(await parts.audit.release({ ...entry, query }, async () => text)), isRepeated: false };
       }),
     );
   }
@@ -81,14 +116,14 @@ export function createWriteService(parts: WriteServiceParts): WriteService {
       let key: WriteRequestKey | undefined;
       try {
         const { value } = readJson(bytes);
-        const request = parseWriteRequest(value);
+        const request = kind.parse(value);
         const profile = findOpenRegistry(parts, sender.partner, mounted, request.regType);
         if (profile === undefined)
           throw new DciError('err.request.forbidden', 'reg_type does not name a registry that is open to you on this path', {
             pointer: '/reg_type',
           });
         registry = profile.registry;
-        key = readKey(sender, registry, value, givenKey);
+        key = readKey(sender, `${kind.action} ${registry}`, value, givenKey);
         return await writeRequest(sender, profile, request, key);
       } catch (error) {
         const outcome = outcomeOf(error);
@@ -108,12 +143,12 @@ function outcomeOf(error: unknown): string | undefined {
 }
 
 /** The key may be quoted, as a string of a structured header field is. */
-function readKey({ partner }: Sender, registry: string, value: unknown, given: string | undefined): WriteRequestKey | undefined {
+function readKey({ partner }: Sender, place: string, value: unknown, given: string | undefined): WriteRequestKey | undefined {
   if (given === undefined) return undefined;
   const [, , key] = /^("?)([!#-[\]-~]+)\1$/.exec(given) ?? [];
   if (key === undefined || key.length > LONGEST_KEY) throw new WriteKeyError('key-invalid');
   const requestHash = createHash('sha256')
-    .update(`${registry}\0${canonicalJson(value)}`)
+    .update(`${place}\0${canonicalJson(value)}`)
     .digest();
   return { partnerId: partner.id, key, requestHash };
 }
@@ -135,8 +170,9 @@ function describeResults(results: readonly WriteResult[]): string {
   return JSON.stringify(results.map(({ op, status, recordType, id, version }) => ({ op, status, record_type: recordType, id, version })));
 }
 
-function describeWrite(
+function describeRequest(
   { partner, remoteAddress }: Sender,
+  action: string,
   registry: string,
   key: WriteRequestKey | undefined,
 ): Omit<AuditEntry, 'outcome' | 'itemCount'> {
@@ -145,7 +181,7 @@ function describeWrite(
     partnerRevision: partner.revision,
     senderId: partner.senderId,
     remoteAddress,
-    action: 'write',
+    action,
     registry,
     messageId: key?.key ?? randomUUID(),
     ...(partner.legalBasis === undefined ? {} : { legalBasis: partner.legalBasis }),

@@ -12,6 +12,7 @@ import * as writeRequest from './migrations/0006-write-request.ts';
 import * as subscription from './migrations/0006b-subscription.ts';
 import * as notification from './migrations/0006c-notification.ts';
 import * as agreements from './migrations/0007-agreements.ts';
+import * as consentRecipient from './migrations/0007b-consent-recipient.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
 import * as auditChain from './migrations/0008b-audit-chain.ts';
 import * as matching from './migrations/0009-matching.ts';
@@ -29,6 +30,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006b-subscription': subscription,
   '0006c-notification': notification,
   '0007-agreements': agreements,
+  '0007b-consent-recipient': consentRecipient,
   '0008-event-age': eventAge,
   '0008b-audit-chain': auditChain,
   '0009-matching': matching,

@@ -4,6 +4,7 @@ import { putRecords } from '../../src/registry/write.ts';
 import { type GivenConsent, parseGivenConsent } from '../../src/services/consent-request.ts';
 import { giveConsent } from '../../src/services/consents.ts';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
+import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
 import { startTestApp, type TestApp, type TestPartner } from '../support/test-app.ts';
 import { WAYS_OUT } from './ways-out.ts';
 
@@ -202,10 +203,12 @@ const QUERIES: Readonly<Record<string, QueryKind>> = {
 };
 
 let test: TestApp;
+let receiver: RecordingReceiver;
 const partners = new Map<string, TestPartner>();
 
 beforeAll(async () => {
-  test = await startTestApp();
+  test = await startTestApp({}, { DCI_ALLOW_HTTP_CALLBACKS: 'true', DCI_ALLOW_PRIVATE_CALLBACKS: 'true' });
+  receiver = await startRecordingReceiver(test.base);
   const { ada, bob, cat, dan } = PERSONS;
   const put = await putRecords(test.database.db, socialProfile, [
     household('H1', 2, 'D-1', [ada, bob]),
@@ -213,14 +216,20 @@ beforeAll(async () => {
   ]);
   expect(put.map((result) => ('problems' in result ? result.problems : []))).toEqual([[], []]);
   for (const [kind, { terms }] of Object.entries(KINDS))
-    partners.set(kind, await test.addPartner(`${kind.replaceAll(' ', '-')}.test`, terms));
+    partners.set(
+      kind,
+      await test.addPartner(`${kind.replaceAll(' ', '-')}.test`, { callbackPrefixes: [`${receiver.origin}/dci`], ...terms }),
+    );
   for (const [type, value, covers] of CONSENTS) {
     const subject = { identifier_type: type, identifier_value: value };
     const given: GivenConsent = parseGivenConsent({ subject, recipient: { partner: 'consent.test' }, purposes: ['care'], covers });
     await giveConsent(test.database.db, socialProfile, given, 'operator', Date.now());
   }
 }, 60_000);
-afterAll(() => test.close());
+afterAll(async () => {
+  await test.close();
+  await receiver.close();
+});
 
 /** Household numbers are identifiers like others. */
 const mayUse = ({ usable }: Kind, name: string): boolean => usable.includes(name === 'HHID' ? 'UIN' : name);
@@ -261,7 +270,7 @@ describe.each(Object.keys(WAYS_OUT))('by the way of %s', (way) => {
     it.each(Object.entries(QUERIES))('asking %s', async (_query, query) => {
       const partner = partners.get(name);
       if (partner === undefined || ask === undefined) throw new Error('no such partner');
-      const answers = await ask(test, partner, query.criteria);
+      const answers = await ask({ test, receiver }, partner, query.criteria);
       const [first] = answers;
       const isClosed =
         query.uses.some((used) => !mayUse(kind, used)) || (kind.homes.h1 === undefined && query.finds.some((one) => one.startsWith('h')));

@@ -1,36 +1,56 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import type { Profile } from '../../profiles/profile.ts';
 import type { WriteService } from '../../services/write-records.ts';
 import type { Refusal } from '../error-response.ts';
 import type { Gate } from '../gate.ts';
 import { describeWriteProblem, sendProblem, toProblem } from '../problem-details.ts';
+import { CONSENT_DOCUMENTATION } from '../consents-documentation.ts';
 import { WRITE_DOCUMENTATION } from '../records-documentation.ts';
 
 export interface RecordRouteParts {
   readonly gate: Gate;
   readonly write: WriteService;
+  readonly writeConsents: WriteService;
   readonly profiles: readonly Profile[];
 }
 
 /** What is told, and logged, of an error that no route knows. */
 export type Explain = (error: unknown, request: FastifyRequest) => Refusal;
 
-/** `POST registry/records`, at the base path and below each registry's names. */
+/** `POST registry/records` and `POST registry/consents`, at the base path and below each registry's names. */
 export function registerRecordRoutes(app: FastifyInstance, parts: RecordRouteParts, explain: Explain): void {
-  registerRecords(app, '/registry/records', undefined, parts, explain);
-  for (const profile of parts.profiles)
-    for (const name of [profile.registry, ...profile.aliases]) registerRecords(app, `/${name}/registry/records`, profile, parts, explain);
+  const places = [
+    { prefix: '', mounted: undefined },
+    ...parts.profiles.flatMap((mounted) => [mounted.registry, ...mounted.aliases].map((name) => ({ prefix: `/${name}`, mounted }))),
+  ];
+  for (const { prefix, mounted } of places) {
+    const { gate } = parts;
+    registerWrites(app, `${prefix}/registry/records`, mounted, { gate, write: parts.write, schema: WRITE_DOCUMENTATION }, explain);
+    registerWrites(
+      app,
+      `${prefix}/registry/consents`,
+      mounted,
+      { gate, write: parts.writeConsents, schema: CONSENT_DOCUMENTATION },
+      explain,
+    );
+  }
 }
 
-function registerRecords(
+interface WriteRouteParts {
+  readonly gate: Gate;
+  readonly write: WriteService;
+  readonly schema: FastifySchema;
+}
+
+function registerWrites(
   app: FastifyInstance,
   path: string,
   mounted: Profile | undefined,
-  { gate, write }: RecordRouteParts,
+  { gate, write, schema }: WriteRouteParts,
   explain: Explain,
 ): void {
   app.post(path, {
-    schema: WRITE_DOCUMENTATION,
+    schema,
     errorHandler: async (error, request, reply) => {
       const known = describeWriteProblem(error);
       if (known !== undefined) return await sendProblem(reply, known);
