@@ -16,12 +16,14 @@ function planLookUp(registry: string): LookUpPlan {
   const profile = BUILT_IN_PROFILES.find((candidate) => candidate.registry === registry);
   const recordType = profile?.recordTypes.find((candidate) => candidate.name === profile.defaultRecordType);
   const entity = recordType?.entities[0];
-  if (profile === undefined || recordType === undefined || entity === undefined) throw new Error(`there is no registry ${registry}`);
+  const identifier = profile?.identifierTypes.find((candidate) => candidate.recordType === recordType?.name);
+  if (profile === undefined || recordType === undefined || entity === undefined || identifier === undefined)
+    throw new Error(`there is no registry ${registry}`);
   return {
     profile,
     recordType,
     entity,
-    filter: { kind: 'identifier', recordType, type: '', operator: 'eq', values: [''], pointer: '' },
+    filter: { kind: 'identifier', recordType, type: identifier.code, operator: 'eq', values: [''], pointer: '' },
     sort: [],
     page: { size: 20, number: 1 },
     maxMatches: 1,
