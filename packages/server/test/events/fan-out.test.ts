@@ -92,7 +92,7 @@ async function run(): Promise<string[]> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     await fanOut({ db, profiles: [profile], now: Date.now, enqueue: async (_db, more) => void due.push(...more) });
     const [row] = await registry.rows(`select count(*)::integer as left from change_event, event_cursor
-      where xid >= until_xid or seq >= until_seq or seq > last_seq`);
+      where name = 'subscriptions' and (xid >= until_xid or seq >= until_seq or seq > last_seq)`);
     if (row?.['left'] === 0) break;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -119,7 +119,7 @@ const meta = (message: ReceivedMessage | undefined): Json => (message?.header['m
 async function settled(): Promise<void> {
   await vi.waitFor(async () => {
     const [row] =
-      await rows(`select (select count(*)::integer from change_event, event_cursor where xid >= until_xid or seq >= until_seq or seq > last_seq) as unread,
+      await rows(`select (select count(*)::integer from change_event, event_cursor where name = 'subscriptions' and (xid >= until_xid or seq >= until_seq or seq > last_seq)) as unread,
       (select count(*)::integer from job where state not in ('dead') and run_at <= now()) as jobs`);
     expect(row).toEqual({ unread: 0, jobs: 0 });
   }, PATIENCE_MS);
