@@ -21,6 +21,7 @@ import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
+import { createInbox } from './services/keep-callback.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
 import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
@@ -146,6 +147,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         gate,
         search,
         ...background,
+        inbox: createInbox({ ...searching, db: database.db, directory, sealer }),
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
         write: createWriteService(writing, RECORD_WRITES),
         writeConsents: createWriteService(writing, consentWrites(now)),

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { getPartner } from '../services/register-partner.ts';
 import { type Delivery, type DeliveryState, findDelivery, loadDeliveries, retryDeliveries } from '../store/deliveries.ts';
 import type { Db } from '../store/database.ts';
 import { callWorkers } from '../store/lanes.ts';
-import { findPartner, loadPartners } from '../store/partners.ts';
+import { loadPartners } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
+import { readId, readLimit } from './operands.ts';
 import { addExamples, CommandFailed, printJson, printLine, printTable, UsageError } from './output.ts';
 
 /** `dci delivery …`: what is on its way to partners. What stands in the messages is not shown: it is about people. */
@@ -23,7 +25,6 @@ interface ListOptions {
 }
 
 const STATES: readonly DeliveryState[] = ['pending', 'delivered', 'dead'];
-const MOST = 10_000;
 
 function registerList(delivery: Command): void {
   const command = delivery
@@ -41,11 +42,10 @@ function registerList(delivery: Command): void {
 async function list(options: ListOptions): Promise<void> {
   const state = STATES.find((known) => known === options.state);
   if (options.state !== undefined && state === undefined) throw new UsageError(`--state is one of ${STATES.join(', ')}`);
-  const most = Number(options.limit);
-  if (!(Number.isInteger(most) && most >= 1 && most <= MOST)) throw new UsageError(`--limit is a number from 1 to ${MOST}`);
+  const most = readLimit(options.limit);
   const since = options.since === undefined ? undefined : readTime(options.since);
   const found = await withDatabase(loadConfig(), async ({ db }) => {
-    const partnerId = options.partner === undefined ? undefined : await findPartnerId(db, options.partner);
+    const partnerId = options.partner === undefined ? undefined : (await getPartner(db, options.partner)).id;
     return describeAll(db, await loadDeliveries(db, { state, partnerId, since, most }));
   });
   if (options.json) printJson(found);
@@ -64,7 +64,7 @@ function registerShow(delivery: Command): void {
     .option('--json', 'print one JSON object')
     .action(async (id: string, { json }: { json?: boolean }) => {
       const [described] = await withDatabase(loadConfig(), async ({ db }) => {
-        const found = await findDelivery(db, readId(id));
+        const found = await findDelivery(db, readId(id, 'a delivery'));
         if (found === undefined) throw new CommandFailed(`there is no delivery ${id}`);
         return await describeAll(db, [found]);
       });
@@ -95,7 +95,7 @@ function registerRetry(delivery: Command): void {
 async function retry(ids: readonly string[], { all, since, json }: RetryOptions): Promise<void> {
   if (ids.length > 0 === (all === true)) throw new UsageError('name deliveries, or give --all');
   if (since !== undefined && all !== true) throw new UsageError('--since goes with --all');
-  const named = ids.map(readId);
+  const named = ids.map((id) => readId(id, 'a delivery'));
   const which = all === true ? { since: since === undefined ? new Date(0) : readTime(since) } : { ids: named };
   const retried = await withDatabase(loadConfig(), async ({ db, pool }) => {
     const count = await db.transaction().execute((transaction) => retryDeliveries(transaction, which));
@@ -126,21 +126,10 @@ async function describeAll(db: Db, deliveries: readonly Delivery[]) {
   }));
 }
 
-async function findPartnerId(db: Db, senderId: string): Promise<string> {
-  const partner = await findPartner(db, senderId);
-  if (partner === undefined) throw new CommandFailed(`no partner is registered as "${senderId}"`);
-  return partner.id;
-}
-
 function readTime(text: string): Date {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) throw new UsageError(`"${text}" is no time; write it as 2026-01-31T08:00:00Z`);
   return time;
-}
-
-function readId(text: string): string {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new UsageError(`"${text}" is no id of a delivery`);
-  return text;
 }
 
 function toText(value: string | number | Date | null): string {

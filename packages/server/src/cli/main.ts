@@ -9,6 +9,7 @@ import { registerDoctor } from './doctor.ts';
 import { registerDuplicates } from './duplicates.ts';
 import { registerGenerate } from './generate.ts';
 import { registerImport } from './import.ts';
+import { registerInbox } from './inbox.ts';
 import { registerIssuerCommand } from './issuer.ts';
 import { registerKey } from './key.ts';
 import { registerLocation } from './location.ts';
@@ -45,6 +46,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerKey,
   registerAudit,
   registerDelivery,
+  registerInbox,
   registerLocation,
   registerSearch,
 ];

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
+import { getPartner } from '../services/register-partner.ts';
 import { manageSubscription, type SubscriptionChange, SubscriptionStateError } from '../services/manage-subscription.ts';
 import type { Db } from '../store/database.ts';
 import { callWorkers } from '../store/lanes.ts';
-import { findPartner, loadPartners } from '../store/partners.ts';
+import { loadPartners } from '../store/partners.ts';
 import { countPendingEvents } from '../store/pending-events.ts';
 import { findSubscriptions, listSubscriptions, type Subscription, SUBSCRIPTION_STATES } from '../store/subscriptions.ts';
 import { loadConfig, withDatabase } from './context.ts';
+import { readLimit } from './operands.ts';
 import { addExamples, CommandFailed, printJson, printLine, printTable, UsageError } from './output.ts';
 
 /** `dci subscription …`: who is told of what, and whether. */
@@ -26,8 +28,6 @@ interface ListOptions {
   readonly json?: boolean;
 }
 
-const MOST = 10_000;
-
 function registerList(subscription: Command): void {
   const command = subscription
     .command('list')
@@ -43,12 +43,10 @@ function registerList(subscription: Command): void {
 async function list({ state: named, partner: senderId, limit, json }: ListOptions): Promise<void> {
   const state = SUBSCRIPTION_STATES.find((known) => known === named);
   if (named !== undefined && state === undefined) throw new UsageError(`--state is one of ${SUBSCRIPTION_STATES.join(', ')}`);
-  const most = Number(limit);
-  if (!(Number.isInteger(most) && most >= 1 && most <= MOST)) throw new UsageError(`--limit is a number from 1 to ${MOST}`);
+  const most = readLimit(limit);
   const found = await withDatabase(loadConfig(), async ({ db }) => {
-    const partner = senderId === undefined ? undefined : await findPartner(db, senderId);
-    if (senderId !== undefined && partner === undefined) throw new CommandFailed(`no partner is registered as "${senderId}"`);
-    return await describeAll(db, await listSubscriptions(db, { partnerId: partner?.id, state, most }));
+    const partnerId = senderId === undefined ? undefined : (await getPartner(db, senderId)).id;
+    return await describeAll(db, await listSubscriptions(db, { partnerId, state, most }));
   });
   if (json === true) printJson(found);
   else

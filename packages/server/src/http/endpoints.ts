@@ -7,14 +7,16 @@ import type { Scope } from '../services/scopes.ts';
  * - `counted`: whether it counts against the limit of its address; what is refused counts too.
  * - `body`: judged by its headers. A `message` is JSON in UTF-8, not compressed, of bounded size; `credentials` are small,
  *   and read by their route.
- * - `caller`: `anybody`; a `client`, which presents itself in the request and is counted again, by address and by name; or
- *   the bearer of a token with that scope, whose partner is active, has the scope too and the registry of the path.
+ * - `caller`: `anybody`; a `client`, which presents itself in the request and is counted again, by address and by name; a
+ *   `peer`, a partner whose signature of the message is verified once it is read, whatever its policy says, and who needs no
+ *   token (one that is there must be its own); or the bearer of a token with that scope, whose partner is active, has the
+ *   scope too and the registry of the path.
  * - `points`: what it takes of the partner's limit at the door. What its message costs beyond is charged once it is read.
  */
 export interface Endpoint {
   readonly counted: boolean;
   readonly body: 'message' | 'credentials' | 'none';
-  readonly caller: 'anybody' | 'client' | Scope;
+  readonly caller: 'anybody' | 'client' | 'peer' | Scope;
   readonly points: number;
 }
 
@@ -26,6 +28,12 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'POST /registry/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/subscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },
   'POST /registry/unsubscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },
+  // What other registries send us. Points are taken once the signature says whose they are.
+  'POST /registry/on-search': { counted: true, body: 'message', caller: 'peer', points: 0 },
+  'POST /registry/on-subscribe': { counted: true, body: 'message', caller: 'peer', points: 0 },
+  'POST /registry/on-unsubscribe': { counted: true, body: 'message', caller: 'peer', points: 0 },
+  'POST /registry/txn/on-status': { counted: true, body: 'message', caller: 'peer', points: 0 },
+  'POST /registry/notify': { counted: true, body: 'message', caller: 'peer', points: 0 },
   'POST /registry/records': { counted: true, body: 'message', caller: 'registry/write', points: 1 },
   'GET /audit/entries': { counted: true, body: 'none', caller: 'audit/read', points: 5 },
   'GET /audit/checkpoints': { counted: true, body: 'none', caller: 'audit/read', points: 1 },

@@ -22,6 +22,8 @@ export interface Gate {
   senderOf(request: FastifyRequest): Sender | undefined;
   /** Who passed `check` with this request, and the message, unread. */
   readMessage(request: FastifyRequest): { readonly sender: Sender; readonly bytes: Buffer };
+  /** The message, unread, of a `peer`, and whose token came with it. */
+  readCallback(request: FastifyRequest): { readonly bearer: Sender | undefined; readonly bytes: Buffer };
   /** Takes further points of the partner's limit, for messages that cost more than their route. */
   charge(sender: Sender, points: number): Promise<void>;
 }
@@ -47,9 +49,11 @@ export function createGate(parts: GateParts): Gate {
     if (route.counted) await admit(request, reply);
     if (route.body === 'message') checkBodyHeaders(request, parts.maxBodyBytes);
     if (route.caller === 'anybody' || route.caller === 'client') return;
+    if (route.caller === 'peer' && request.headers.authorization === undefined) return;
     const sender: Sender = { ...(await parts.tokens.verify(request.headers.authorization)), remoteAddress: request.ip };
     senders.set(request, sender);
     replies.set(sender, reply);
+    if (route.caller === 'peer') return;
     checkAgreement(sender, route.caller, route.registry);
     if (!(await spend(sender, route.points)).allowed)
       throw new HttpRefusal(429, TOO_MANY, TOO_MANY, 'too many requests; the limit of this partner is spent');
@@ -79,9 +83,9 @@ export function createGate(parts: GateParts): Gate {
     readMessage(request) {
       const sender = senders.get(request);
       if (sender === undefined) throw new Error('a request reached its handler without passing the gate');
-      if (!Buffer.isBuffer(request.body)) throw new HttpRefusal(400, 'err.request.bad', 'err.request.bad', 'the message is missing');
-      return { sender, bytes: request.body };
+      return { sender, bytes: readBody(request) };
     },
+    readCallback: (request) => ({ bearer: senders.get(request), bytes: readBody(request) }),
     async charge(sender, points) {
       if (points > 0 && !(await spend(sender, points)).allowed)
         throw new DciError(TOO_MANY, 'the message asks for more than the limit of this partner leaves; ask for less, or wait');
@@ -90,6 +94,11 @@ export function createGate(parts: GateParts): Gate {
 }
 
 const TOO_MANY = 'err.request.too_many_requests';
+
+function readBody({ body }: FastifyRequest): Buffer {
+  if (!Buffer.isBuffer(body)) throw new HttpRefusal(400, 'err.request.bad', 'err.request.bad', 'the message is missing');
+  return body;
+}
 
 function checkAgreement({ partner, scopes }: Sender, scope: Scope, registry: string | undefined): void {
   if (!scopes.has(scope) || !partner.scopes.has(scope))

@@ -2,13 +2,16 @@ import {
   Acknowledgement,
   CallbackHeader,
   EncryptedMessage,
+  NotifyRequest,
   RequestHeader,
   SearchRequest,
   SearchResponse,
   SubscribeRequest,
+  SubscribeResponse,
   TxnStatusRequest,
   TxnStatusResponse,
   UnsubscribeRequest,
+  UnsubscribeResponse,
 } from '@dci/protocol';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifySchema } from 'fastify';
@@ -30,6 +33,7 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
       tags: [
         { name: 'search', description: 'Search a registry' },
+        { name: 'inbox', description: 'What other registries send here: answers to requests of this server, and notifications' },
         { name: 'records', description: 'Change a registry' },
         { name: 'audit', description: 'Read the audit trail' },
         { name: 'authorization', description: 'Access tokens' },
@@ -127,6 +131,35 @@ export function acknowledgedDocumentation(action: string, mounted: Profile | und
       400: describe('Not taken; the text says why', PlainRefusal),
       401: describe('No valid token, or no valid signature', PlainRefusal),
       403: describe('Not open to this partner', PlainRefusal),
+      413: describe('The message is too large', PlainRefusal),
+      415: describe('Not application/json', PlainRefusal),
+      429: describe('The limit is spent; see Retry-After', PlainRefusal),
+      503: describe('Cannot answer now; see Retry-After', PlainRefusal),
+    },
+  };
+}
+
+const SENT: Readonly<Record<string, { readonly summary: string; readonly message: TSchema }>> = {
+  'on-search': { summary: 'Another registry answers a search', message: SearchResponse },
+  'on-subscribe': { summary: 'Another registry tells what came of asking to be told of events', message: SubscribeResponse },
+  'on-unsubscribe': { summary: 'Another registry tells which subscriptions have ended', message: UnsubscribeResponse },
+  'txn-on-status': { summary: 'Another registry tells the state of a request', message: TxnStatusResponse },
+  notify: { summary: 'Another registry tells of events', message: NotifyRequest },
+};
+
+export function callbackDocumentation(action: string, mounted: Profile | undefined): FastifySchema {
+  const { summary = action, message = Type.Unknown() } = SENT[action] ?? {};
+  return {
+    tags: ['inbox'],
+    summary: mounted === undefined ? summary : `${summary}: under the registry "${mounted.registry}"`,
+    description:
+      'Taken from partners, by their signature, whether it belongs to a request of this server or not. A repeat is acknowledged alike and kept once. No token is needed; one that is sent must be good and of the partner who signs.',
+    security: [{}, { bearer: [] }],
+    body: Type.Object({ signature: Type.String(), header: CallbackHeader, message: encryptable(message) }),
+    response: {
+      200: describe('Taken', Acknowledgement),
+      400: describe('Not taken; the text says why', PlainRefusal),
+      401: describe('The sender is not known here, or the signature is not valid', PlainRefusal),
       413: describe('The message is too large', PlainRefusal),
       415: describe('Not application/json', PlainRefusal),
       429: describe('The limit is spent; see Retry-After', PlainRefusal),

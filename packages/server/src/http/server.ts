@@ -21,6 +21,7 @@ import type { Gate } from './gate.ts';
 import { guardRoutes } from './guard-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { registerAsyncRoutes } from './routes/async.ts';
+import { type CallbackRouteParts, registerCallbackRoutes } from './routes/callbacks.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { type AuditRouteParts, registerAuditRoutes } from './routes/audit.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
@@ -32,7 +33,10 @@ import { registerAuthorizationServer, registerWellKnownRoutes, type WellKnownRou
  * The HTTP edge: paths to services, errors to refusals. Bodies stay bytes until a service reads them, because signatures
  * are made over bytes; nothing here looks into a message. The framework's objects go no further than this folder.
  */
-export interface HttpParts extends Pick<RecordRouteParts, 'write' | 'writeConsents'>, Pick<AuditRouteParts, 'auditor'> {
+export interface HttpParts
+  extends Pick<RecordRouteParts, 'write' | 'writeConsents'>,
+    Pick<AuditRouteParts, 'auditor'>,
+    Pick<CallbackRouteParts, 'inbox'> {
   readonly basePath: string;
   readonly maxBodyBytes: number;
   /** Addresses whose word is taken for where a request came from. */
@@ -97,6 +101,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     async (base) => {
       registerSyncRoutes(base, parts);
       registerAsyncRoutes(base, parts);
+      registerCallbackRoutes(base, parts);
       registerRecordRoutes(base, parts, explain);
       registerAuditRoutes(base, parts);
       registerTokenRoutes(base, parts.token);

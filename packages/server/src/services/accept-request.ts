@@ -154,7 +154,7 @@ function hashRequest(action: AsyncAction, mounted: Profile | undefined, message:
 }
 
 /** There is no header to say it in: the text begins with the reason. */
-function nameReason(fault: DciError): DciError {
+export function nameReason(fault: DciError): DciError {
   if (!fault.code.startsWith('rjct.')) return fault;
   const place = fault.pointer === undefined ? {} : { pointer: fault.pointer };
   return new DciError(fault.code, `${fault.code}: ${fault.message}`, place);

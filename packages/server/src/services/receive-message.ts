@@ -1,4 +1,6 @@
 import {
+  type CallbackEnvelope,
+  type CallbackHeader,
   DciError,
   type Decryption,
   type DigestForm,
@@ -11,6 +13,7 @@ import {
   parseEnvelope,
   type ReadJsonOptions,
   readJson,
+  type SignaturePolicy,
   timestampMillis,
   type VerificationKey,
   type VerifiedMessage,
@@ -57,11 +60,11 @@ export async function receiveMessage(reception: Reception, sender: Sender, bytes
   const received = readReceived(partner, bytes);
   const { value, changes } = readLeniently(reception, partner, received.value);
   const envelope = parseEnvelope(value);
-  checkAddressees(reception, partner, envelope);
-  const message = await verify(reception, partner, received, envelope);
+  checkReceiver(reception, envelope);
+  checkSender(partner, envelope);
+  const message = await verifySigned(reception, partner, { received, envelope, policy: partner.signaturePolicy });
   // Not before: what anybody can send must not fill the log.
   logChanges(reception, partner, changes);
-  if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
   return message.header.is_msg_encrypted === true ? await decrypt(reception, partner, message) : acceptPlain(partner, message);
 }
 
@@ -70,12 +73,22 @@ export function readReceived(partner: Partner, bytes: Uint8Array): JsonText {
   return readJson(bytes, readOptions(partner));
 }
 
-async function verify(reception: Reception, partner: Partner, received: JsonText, envelope: Envelope): Promise<VerifiedMessage> {
-  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): VerifiedMessage =>
+/** A message as it came and as it was understood, and whether it may go without a signature. */
+export interface Unverified<E extends Envelope | CallbackEnvelope> {
+  readonly received: JsonText;
+  readonly envelope: E;
+  readonly policy: SignaturePolicy;
+}
+
+/** Accepts a message by a key of the partner's, known or published since. */
+export async function verifySigned<E extends Envelope | CallbackEnvelope>(
+  reception: Reception,
+  partner: Partner,
+  unverified: Unverified<E>,
+): Promise<VerifiedMessage<E>> {
+  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): VerifiedMessage<E> =>
     verifyMessage({
-      received,
-      envelope,
-      policy: partner.signaturePolicy,
+      ...unverified,
       findKey,
       now: Math.floor(reception.now() / 1000),
       preferredForm: reception.digestForms.get(partner.id),
@@ -86,13 +99,18 @@ async function verify(reception: Reception, partner: Partner, received: JsonText
     if (key === undefined) unknown = kid;
     return key;
   };
-  try {
-    return verifyBy(findKnown);
-  } catch (error) {
-    const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
-    if (key === undefined) throw error;
-    return verifyBy((kid) => (kid === key.kid ? key : undefined));
-  }
+  const verify = async (): Promise<VerifiedMessage<E>> => {
+    try {
+      return verifyBy(findKnown);
+    } catch (error) {
+      const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
+      if (key === undefined) throw error;
+      return verifyBy((kid) => (kid === key.kid ? key : undefined));
+    }
+  };
+  const message = await verify();
+  if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
+  return message;
 }
 
 function readOptions({ lenient }: Partner): ReadJsonOptions {
@@ -117,16 +135,22 @@ async function decrypt(reception: Reception, partner: Partner, message: Verified
   return { ...opened, message: (value as Pick<VerifiedMessage, 'message'>).message };
 }
 
-function acceptPlain({ encryptionPolicy }: Partner, message: VerifiedMessage): VerifiedMessage {
+/** Hands on a message that is not encrypted, unless its sender must. */
+export function acceptPlain<M>({ encryptionPolicy }: Partner, message: M): M {
   if (encryptionPolicy === 'required') throw invalidEncryption('messages of this sender must be encrypted', '/header/is_msg_encrypted');
   return message;
 }
 
-function checkAddressees(reception: Reception, partner: Partner, { header }: Envelope): void {
+/** Throws where a message names another receiver. */
+export function checkReceiver(reception: Reception, { header }: Envelope | CallbackEnvelope): void {
   if (header.receiver_id !== undefined && header.receiver_id !== reception.senderId)
     throw new DciError('err.receiver_id.invalid', `this server is "${reception.senderId}"; the message is for another receiver`, {
       pointer: '/header/receiver_id',
     });
+}
+
+/** Throws where it names another sender than the partner who sends it. */
+export function checkSender(partner: Partner, { header }: Envelope | CallbackEnvelope): void {
   if (header.sender_id !== partner.senderId)
     throw new DciError('err.sender_id.invalid', 'sender_id is not the partner to whom the access token was issued', {
       pointer: '/header/sender_id',
@@ -141,8 +165,10 @@ export interface HeaderExpectation {
   readonly maxItems: number;
 }
 
+type JudgedHeader = Pick<CallbackHeader, 'action' | 'version' | 'message_ts' | 'total_count'>;
+
 /** Throws the `rjct.*` code of the first fault of the header. */
-export function checkHeader(reception: Reception, { header }: VerifiedMessage, expected: HeaderExpectation): void {
+export function checkHeader(reception: Reception, { header }: { readonly header: JudgedHeader }, expected: HeaderExpectation): void {
   if (header.action !== expected.action)
     throw new DciError(
       KNOWN_ACTIONS.has(header.action) ? 'rjct.action.invalid' : 'rjct.action.not_supported',

@@ -1,7 +1,9 @@
 import { type KeyUse, OWN_KEY_COLUMN } from '../store/own-keys.ts';
 import type { Db } from '../store/database.ts';
 import { loadSealed, replaceSealed, type SealedColumn } from '../store/sealed.ts';
+import { INBOX_COLUMN } from '../store/inbox.ts';
 import { CALLBACK_AUTH_COLUMN } from '../store/partners.ts';
+import { inboxUse } from './inbox-content.ts';
 import { sealedAs } from './own-key-kinds.ts';
 import { CALLBACK_AUTH_USE } from './receiver-credentials.ts';
 import type { Sealer } from './sealer.ts';
@@ -15,6 +17,7 @@ interface SealedKind {
 const SEALED_KINDS: readonly SealedKind[] = [
   { column: OWN_KEY_COLUMN, use: ({ id, detail }) => sealedAs(detail as KeyUse, id) },
   { column: CALLBACK_AUTH_COLUMN, use: () => CALLBACK_AUTH_USE },
+  { column: INBOX_COLUMN, use: ({ id }) => inboxUse(id) },
 ];
 
 /**

@@ -16,6 +16,7 @@ import * as consentRecipient from './migrations/0007b-consent-recipient.ts';
 import * as eventAge from './migrations/0008-event-age.ts';
 import * as auditChain from './migrations/0008b-audit-chain.ts';
 import * as matching from './migrations/0009-matching.ts';
+import * as inbox from './migrations/0010-inbox.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -34,6 +35,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008-event-age': eventAge,
   '0008b-audit-chain': auditChain,
   '0009-matching': matching,
+  '0010-inbox': inbox,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

@@ -30,6 +30,9 @@ export const RETENTION_KINDS: readonly RetentionKind[] = [
   },
   { name: 'pending_events', table: 'pending_event', since: 'at', days: 90 },
   { name: 'transactions', table: 'dci_transaction', since: 'received_at', only: `state <> 'pending'`, days: 30 },
+  { name: 'inbox_messages', table: 'inbox_message', since: 'received_at', days: 30 },
+  // Notifications are known by the codes of the subscription that they belong to, as long as it lasts.
+  { name: 'own_requests', table: 'own_request', since: 'sent_at', only: `subscription_codes = '{}'`, days: 30 },
   { name: 'deliveries', table: 'delivery', since: 'created_at', only: `state <> 'pending'`, days: 30 },
 ];
 

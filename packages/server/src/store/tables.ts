@@ -227,6 +227,36 @@ export interface Tables {
     next_at: Date | null;
     ended_at: Date | null;
   };
+  own_request: {
+    id: string;
+    partner_id: string;
+    action: string;
+    transaction_id: string;
+    reference_ids: string[];
+    is_encrypted: boolean;
+    correlation_id: string | null;
+    subscription_codes: Generated<string[]>;
+    sent_at: Date;
+  };
+  inbox_message: {
+    id: string;
+    partner_id: string;
+    action: string;
+    registry: string | null;
+    message_id: string;
+    transaction_id: string;
+    correlation_id: string | null;
+    repeat_hash: Buffer;
+    request_id: string | null;
+    status: string | null;
+    item_count: number;
+    kid: string;
+    dialect: string;
+    is_encrypted: boolean;
+    sealed_content: Buffer;
+    received_at: Date;
+    read_at: Date | null;
+  };
   receiver_trouble: { owner: string; failures: number; since: Timestamp };
   audit_chain: { chain: number; seq: string; at_ms: string; link: Buffer; taken_at: Date | null };
   audit_checkpoint: { number: string; at: Date; is_drop: boolean; jws: string; mac: Buffer };

@@ -91,10 +91,23 @@ describe('the table', () => {
   });
 
   it('takes a small body for credentials, and messages from nobody but partners', () => {
-    for (const { line, body, caller, points } of lines) {
+    for (const { line, body, caller, counted, points } of lines) {
       expect([line, body === 'credentials']).toEqual([line, caller === 'client']);
       if (isScope(caller)) expect([line, points > 0]).toEqual([line, true]);
-      else expect([line, body === 'message']).toEqual([line, false]);
+      else expect([line, body === 'message']).toEqual([line, caller === 'peer']);
+      if (caller === 'peer') expect([line, counted]).toEqual([line, true]);
     }
+  });
+
+  it('lets peers send without a token, and takes nothing that is not signed', async () => {
+    const before = await countTraces();
+    for (const { line, method, path, caller } of lines) {
+      if (caller !== 'peer') continue;
+      for (const mount of [path, `/social${path}`, `/sr${path}`]) {
+        expect([line, (await ask(method, mount)).status]).toEqual([line, 400]);
+        expect([line, (await ask(method, mount, 'nonsense')).status]).toEqual([line, 401]);
+      }
+    }
+    expect(await countTraces()).toBe(before);
   });
 });
