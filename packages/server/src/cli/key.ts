@@ -34,6 +34,8 @@ export function registerKey(program: Command): void {
     .argument('<key-id>', 'the key')
     .description('end a key at once and for good: what it signed is not accepted, what was encrypted to it is not read any more')
     .option('--json', 'print {kid}')
+    // A key id may begin with a dash.
+    .allowUnknownOption()
     .action(retireKey);
   addExamples(retire, 'dci key retire gY9x0EGZUmhnQSNYpVxCrE2Opdv6CMfRMGXWPxiIAKU');
   registerReseal(key);

@@ -90,16 +90,17 @@ async function readStretch(db: Db, cursor: Cursor, most: number): Promise<Stored
 
 /** Where the stretch after this one ends; undefined: nothing is new, or its end lies before that of this one, for now. */
 async function findNextStretch(db: Db, { untilXid, untilSeq }: Cursor): Promise<Cursor | undefined> {
-  const { rows } = await sql<{ xid: string; seq: string; first: string | null; isFurther: boolean }>`
+  const { rows } = await sql<{ xid: string; seq: string; first: string | null; isFurther: boolean; isBehind: boolean }>`
     with now as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xid), stretch as (
       select xid, coalesce((select min(seq) from change_event where change_event.xid >= now.xid), (select max(seq) + 1 from change_event), 1) as seq
       from now
     )
-    select xid::text, seq::text, seq > ${untilSeq}::bigint as "isFurther",
+    select xid::text, seq::text, seq > ${untilSeq}::bigint as "isFurther", seq < ${untilSeq}::bigint as "isBehind",
       (select min(seq) - 1 from change_event where change_event.xid >= ${untilXid}::xid8 and change_event.xid < stretch.xid)::text as first
     from stretch`.execute(db);
   const [row] = rows;
-  if (row === undefined || !row.isFurther) return undefined;
+  // Where it ends at the same number, there may be numbers below it that were committed since, and nothing after them.
+  if (row === undefined || row.isBehind || !(row.isFurther || row.first !== null)) return undefined;
   const before = (BigInt(untilSeq) - 1n).toString();
   const last = row.first !== null && BigInt(row.first) < BigInt(before) ? row.first : before;
   return { doneXid: untilXid, doneSeq: untilSeq, untilXid: row.xid, untilSeq: row.seq, last };

@@ -61,6 +61,18 @@ describe('reading events', () => {
     expect(await read(0)).toEqual([]);
   });
 
+  it('finds one that was numbered early and committed late, though nothing comes after it', async () => {
+    const older = await begin();
+    const younger = await begin();
+    await younger.event('a');
+    await older.event('b');
+    await older.commit();
+    expect(await read(1)).toEqual(['b']);
+    await younger.commit();
+    expect(await read(1)).toEqual(['a']);
+    expect(await read(0)).toEqual([]);
+  });
+
   it('never reads a version before the one that it follows, though its writer be the older', async () => {
     const older = await begin();
     const between = await begin();

@@ -374,6 +374,7 @@ describe('dci key', () => {
       status: 0,
       out: expect.stringContaining('RSA-OAEP-256'),
     });
+    expect(await command.run('key', 'retire', '-nobody')).toMatchObject({ status: 1, err: expect.stringContaining('-nobody') });
     expect(await command.run('key', 'retire', 'nobody')).toMatchObject({
       status: 1,
       err: expect.stringContaining('there is no key nobody'),
