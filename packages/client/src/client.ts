@@ -1,10 +1,21 @@
-import type { DecryptionKey, EncryptionKey, SearchCriteria, SignatureDialect, SigningKey, VerificationKey } from '@dci/protocol';
+import type {
+  DecryptionKey,
+  EncryptionKey,
+  SearchCriteria,
+  SignatureDialect,
+  SigningKey,
+  SubscribeCriteria,
+  VerificationKey,
+} from '@dci/protocol';
 import { type Credentials, createTokenSource } from './access-token.ts';
+import { type Acknowledged, readAcknowledgement } from './acknowledgement.ts';
 import { createFixedKeySet, createRemoteKeySet, type KeySet } from './key-set.ts';
 import { readRefusal } from './refusal.ts';
 import { DciAnswerError } from './errors.ts';
 import { readSearchAnswer, type SearchAnswer } from './search-answer.ts';
-import { type SearchMessage, type SearchMessageParts, writeEncryptedSearchMessage, writeSearchMessage } from './search-message.ts';
+import { type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
+import { composeSearch } from './search-message.ts';
+import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
 import { createTransport, type HttpAnswer } from './transport.ts';
 
 /** Where a server is, who calls it, and by what both are known. */
@@ -51,6 +62,11 @@ export interface SearchOptions {
   readonly locale?: string;
 }
 
+export interface LaterOptions extends SearchOptions {
+  /** Where the answer is to be sent; absent, where the server has been told to send what this partner is sent. */
+  readonly senderUri?: string;
+}
+
 /** A client of one DCI server, as one of its partners. It holds a token and the server's keys; make one and keep it. */
 export interface DciClient {
   /**
@@ -68,6 +84,46 @@ export interface DciClient {
    * const person = items[0]?.data?.reg_records[0];
    */
   search(criteria: SearchCriteria | readonly SearchCriteria[], options?: SearchOptions): Promise<SearchAnswer>;
+  /**
+   * Searches asynchronously: the server acknowledges now, and sends the answer, a signed `on-search`, to `senderUri`.
+   * Whoever receives it verifies it; it belongs to this search by its transaction and correlation id.
+   *
+   * Source: `POST registry/search` of the SPDCI OpenAPI 1.0.0.
+   *
+   * @returns the ids under which the answer comes
+   * @throws DciRefusal when the server does not take the message; DciAnswerError, DciConnectionError as in `search`, and
+   *   then it is not known whether it did
+   *
+   * @example
+   * const { transactionId } = await client.searchLater(criteria, { senderUri: 'https://spmis.example.org/dci/registry/on-search' });
+   */
+  searchLater(criteria: SearchCriteria | readonly SearchCriteria[], options?: LaterOptions): Promise<Acknowledged>;
+  /**
+   * Asks to be told of events: one item for each of the criteria. What comes of it is sent to `senderUri`, a signed
+   * `on-subscribe`; the events, `notify`, to the address beside it.
+   *
+   * Source: `POST registry/subscribe` of the SPDCI OpenAPI 1.0.0.
+   *
+   * @throws as `searchLater`
+   *
+   * @example
+   * await client.subscribe(
+   *   { reg_event_type: 'UPDATE', notify_record_type: 'Member', filter_type: 'idtype-value', filter: { type: 'UIN', value: '847951632' } },
+   *   { senderUri: 'https://spmis.example.org/dci/registry/on-subscribe' },
+   * );
+   */
+  subscribe(criteria: SubscribeCriteria | readonly SubscribeCriteria[], options?: LaterOptions): Promise<Acknowledged>;
+  /**
+   * Ends subscriptions by their codes. What came of it is sent to `senderUri`, a signed `on-unsubscribe`.
+   *
+   * Source: `POST registry/unsubscribe` of the SPDCI OpenAPI 1.0.0.
+   *
+   * @throws as `searchLater`
+   *
+   * @example
+   * await client.unsubscribe([code], { senderUri: 'https://spmis.example.org/dci/registry/on-unsubscribe' });
+   */
+  unsubscribe(codes: readonly string[], options?: Omit<LaterOptions, 'locale'>): Promise<Acknowledged>;
   /**
    * The access token that the next message would carry; a new one is obtained when there is none or it is about to expire.
    *
@@ -134,32 +190,43 @@ export function createDciClient(options: DciClientOptions): DciClient {
     return transport.send(url, { method: 'POST', headers, body });
   }
 
-  async function write(parts: SearchMessageParts): Promise<SearchMessage> {
+  async function write<M extends object>(content: Content<M>, senderUri?: string): Promise<RequestMessage<M>> {
     const { encrypt = false } = options;
-    if (encrypt === false) return writeSearchMessage(parts);
-    return await writeEncryptedSearchMessage(parts, encrypt === true ? await chooseEncryptionKey(keys) : encrypt);
+    const parts = { senderId, receiverId, senderUri, signingKey, dialect, now: now() };
+    if (encrypt === false) return writeMessage(parts, content);
+    return await writeEncryptedMessage(parts, content, encrypt === true ? await chooseEncryptionKey(keys) : encrypt);
   }
+
+  async function ask(
+    path: string,
+    content: Content<{ readonly transaction_id: string }>,
+    { registry, senderUri }: LaterOptions,
+  ): Promise<Acknowledged> {
+    const asked = await write(content, senderUri);
+    return readAcknowledgement(await post(urlOf(registry, path), asked.text), content.message.transaction_id);
+  }
+
+  const urlOf = (registry: string | undefined, path: string): string =>
+    `${baseUrl}${registry === undefined ? '' : `/${encodeURIComponent(registry)}`}/registry/${path}`;
 
   return {
     async search(criteria, { registry, transactionId, locale } = {}) {
-      const asked = await write({
-        senderId,
-        receiverId,
-        criteria: 'query_type' in criteria ? [criteria] : criteria,
-        transactionId,
-        locale,
-        signingKey,
-        dialect,
-        now: now(),
-      });
-      const path = registry === undefined ? '' : `/${encodeURIComponent(registry)}`;
-      const answer = await post(`${baseUrl}${path}/registry/sync/search`, asked.text);
+      const asked = await write(composeSearch({ criteria: listOf(criteria), transactionId, locale, now: now() }));
+      const answer = await post(urlOf(registry, 'sync/search'), asked.text);
       if (answer.status !== 200) throw readRefusal(answer);
       return readSearchAnswer(answer.body, answer.status, asked, trust);
     },
+    searchLater: async (criteria, later = {}) =>
+      await ask('search', composeSearch({ ...later, criteria: listOf(criteria), now: now() }), later),
+    subscribe: async (criteria, later = {}) => await ask('subscribe', composeSubscribe(listOf(criteria), { ...later, now: now() }), later),
+    unsubscribe: async (codes, later = {}) => await ask('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
     getToken: () => tokens.getToken(),
     getKeys: async () => (await keys.load()).verification,
   };
+}
+
+function listOf<T extends object>(one: T | readonly T[]): readonly T[] {
+  return Array.isArray(one) ? (one as readonly T[]) : [one as T];
 }
 
 async function chooseEncryptionKey(keys: KeySet): Promise<EncryptionKey> {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { databaseUrl, flag, networks, oneOf, origin, path, randomSecret, retention, text, wholeNumber } from './setting-values.ts';
+import { baseUrl, databaseUrl, flag, networks, oneOf, origin, path, randomSecret, retention, text, wholeNumber } from './setting-values.ts';
 
 /**
  * The only place that reads the environment. Every setting is declared once in `SETTINGS` (the reference page is made
@@ -27,6 +27,8 @@ export interface Settings {
   readonly keyEncryptionKey: string | undefined;
   /** Where partners reach us, without the base path; absent: where we listen. */
   readonly publicUrl: string | undefined;
+  /** Below which other registries answer our requests; absent: `publicUrl` and the base path. */
+  readonly callbackBaseUrl: string | undefined;
   /** Signs access tokens in place of our signing key. */
   readonly jwtSecret: string | undefined;
   readonly logLevel: string;
@@ -118,6 +120,13 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Setting
     purpose: 'where partners reach the server, scheme and host, e.g. https://registry.example.org; unset: where it listens',
     fallback: undefined,
     parse: origin,
+  },
+  callbackBaseUrl: {
+    variable: 'DCI_CALLBACK_BASE_URL',
+    purpose:
+      'path below which other registries send their answers to our requests, e.g. https://registry.example.org/api/v2/dci; unset: DCI_BASE_PATH at DCI_PUBLIC_URL, or where the server listens',
+    fallback: undefined,
+    parse: baseUrl,
   },
   jwtSecret: {
     variable: 'DCI_JWT_SECRET',

@@ -71,6 +71,14 @@ export function origin(value: string): string {
   return url.origin;
 }
 
+/** A path at which others reach the server. */
+export function baseUrl(value: string): string {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '')
+    throw new Error('must be a URL of scheme, host and path, e.g. https://registry.example.org/api/v2/dci');
+  return url.href.replace(/\/+$/, '');
+}
+
 const SECRET_BYTES = 32;
 const LEAST_VARIETY = 20;
 

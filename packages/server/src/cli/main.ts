@@ -20,6 +20,7 @@ import { registerProfile } from './profile.ts';
 import { registerRecord } from './record.ts';
 import { registerSearch } from './search.ts';
 import { registerServe } from './serve.ts';
+import { registerSubscribe, registerUnsubscribe } from './subscribe.ts';
 import { registerSubscription } from './subscription.ts';
 import { registerToken } from './token.ts';
 
@@ -49,6 +50,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerInbox,
   registerLocation,
   registerSearch,
+  registerSubscribe,
+  registerUnsubscribe,
 ];
 
 /** Runs one command line (without `node` and the script); resolves to its exit status. */

@@ -59,7 +59,8 @@ function nextPage(item: SearchResponseItem | undefined): SearchCriteria['paginat
   };
 }
 
-function readItem(item: SearchResponseItem): FoundItem {
+/** What an item found, or why it was refused. */
+export function readItem(item: SearchResponseItem): FoundItem {
   const records = recordsOf(item);
   const found = { records, totalCount: item.pagination?.total_count ?? records.length };
   if (item.status !== 'rjct') return found;

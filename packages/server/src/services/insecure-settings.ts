@@ -53,6 +53,14 @@ const RULES: readonly Rule[] = [
         : 'the server speaks plain HTTP to the network: listen on 127.0.0.1, or name the TLS proxy before it in DCI_TRUSTED_PROXIES',
   },
   {
+    setting: 'DCI_CALLBACK_BASE_URL',
+    refusedInProduction: true,
+    find: ({ callbackBaseUrl }) =>
+      callbackBaseUrl?.startsWith('http:') === true
+        ? 'other registries answer us over plain HTTP, where anybody on the way reads it: put TLS before the server'
+        : undefined,
+  },
+  {
     setting: 'DCI_PUBLIC_URL',
     refusedInProduction: true,
     find: ({ publicUrl }) =>

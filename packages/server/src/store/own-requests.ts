@@ -33,6 +33,11 @@ export async function insertOwnRequest(db: Db, request: OwnRequest): Promise<voi
     .execute();
 }
 
+/** One that was refused. */
+export async function deleteOwnRequest(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('own_request').where('id', '=', id).execute();
+}
+
 /** Notes under which id the answer comes; what came before that under another is none. */
 export async function noteCorrelation(db: Db, id: string, correlationId: string): Promise<void> {
   await db.transaction().execute(async (transaction) => {

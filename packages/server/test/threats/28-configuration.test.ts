@@ -122,6 +122,7 @@ describe('the list of insecure settings', () => {
     ['keys kept in one folder for a shared database', { DCI_DATABASE_URL: 'postgres://localhost/dci' }, ['DCI_KEY_ENCRYPTION_KEY']],
     ['plain HTTP to the network', { DCI_HOST: '0.0.0.0' }, ['DCI_HOST']],
     ['plain HTTP to the network, version 6', { DCI_HOST: '::' }, ['DCI_HOST']],
+    ['answers to us over plain HTTP', { DCI_CALLBACK_BASE_URL: 'http://registry.example.org/dci' }, ['DCI_CALLBACK_BASE_URL']],
     ['a name that says plain HTTP', { DCI_PUBLIC_URL: 'http://registry.example.org' }, ['DCI_PUBLIC_URL']],
     [
       'a database reached in clear',

@@ -1,0 +1,141 @@
+import type { JsonWebKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Credentials, DciRefusal } from '@dci/client';
+import { importPrivateKey, SIGNATURE_DIALECTS, type SignatureDialect, type SigningKey } from '@dci/protocol';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CommandFailed, UsageError } from './output.ts';
+import { toPrintable } from './tabulate-records.ts';
+
+/** Where another server is, and how it is called: what all commands that are clients of one take alike. */
+export interface ClientOptions {
+  readonly server: string;
+  readonly senderId?: string;
+  readonly receiverId?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly clientId?: string;
+  readonly clientSecret?: string;
+  readonly clientSecretFile?: string;
+  readonly key?: string;
+  readonly keyId?: string;
+  readonly dialect?: SignatureDialect;
+  readonly encrypt?: boolean;
+  readonly registry?: string;
+}
+
+export function addClientOptions(command: Command): Command {
+  return command
+    .requiredOption('--server <url>', 'path below which its registries answer, e.g. https://social.example.org/api/v2/dci')
+    .option('--sender-id <id>', 'who asks: your sender_id at that server')
+    .option('--receiver-id <id>', "the server's sender_id; answers of others are not used")
+    .addOption(new Option('--token <token>', 'access token').env('DCI_CLIENT_TOKEN'))
+    .addOption(new Option('--token-file <file>', 'file that holds it').env('DCI_CLIENT_TOKEN_FILE').conflicts('token'))
+    .addOption(new Option('--client-id <id>', 'where no token is given: get one with this client id and its secret').env('DCI_CLIENT_ID'))
+    .addOption(
+      new Option('--client-secret <secret>', 'the secret; others on this machine can see it in a list of processes').env(
+        'DCI_CLIENT_SECRET',
+      ),
+    )
+    .addOption(new Option('--client-secret-file <file>', 'file that holds it').env('DCI_CLIENT_SECRET_FILE').conflicts('clientSecret'))
+    .option(
+      '--key <file>',
+      'private key (PEM or JWK) that signs the message; without one it goes unsigned or, in the name of the server here, signed by its own',
+    )
+    .option('--key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
+    .addOption(new Option('--dialect <dialect>', 'how the signature is written; default: dci').choices(SIGNATURE_DIALECTS))
+    .option('--encrypt', 'encrypt the message, to the first key for that among the keys of the server')
+    .option('--registry <name>', 'registry in the path, e.g. social; default: as the server decides');
+}
+
+export function readServer(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) throw new UsageError('--server is a URL that begins with http:// or https://');
+  return text;
+}
+
+export function readCredentials(options: ClientOptions): Credentials {
+  const token = options.token ?? readSecretFile(options.tokenFile);
+  if (token !== undefined) return { token };
+  const clientSecret = options.clientSecret ?? readSecretFile(options.clientSecretFile);
+  if (options.clientId === undefined || clientSecret === undefined)
+    throw new UsageError(
+      'give --token-file, or --client-id with --client-secret-file (or DCI_CLIENT_TOKEN, or DCI_CLIENT_ID and DCI_CLIENT_SECRET)',
+    );
+  return { clientId: options.clientId, clientSecret };
+}
+
+function readSecretFile(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readText(file).trim();
+}
+
+export function readSigningKey({ key: file, keyId }: ClientOptions): SigningKey | undefined {
+  if (file === undefined && keyId !== undefined) throw new UsageError('--key-id names a key that --key must give');
+  return file === undefined ? undefined : readPrivateKey('--key', file, keyId, importPrivateKey);
+}
+
+export function readPrivateKey<K>(
+  option: string,
+  file: string,
+  kid: string | undefined,
+  load: (key: JsonWebKey | string, options: { kid?: string }) => K,
+): K {
+  const text = readText(file);
+  try {
+    return load(text.trimStart().startsWith('{') ? (JSON.parse(text) as JsonWebKey) : text, kid === undefined ? {} : { kid });
+  } catch (error) {
+    throw new UsageError(`${option} ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export interface IdentifierQuery {
+  readonly type: string;
+  readonly value: string;
+}
+
+export function gatherIdentifiers(text: string, before: readonly IdentifierQuery[] | undefined): IdentifierQuery[] {
+  const end = text.indexOf('=');
+  if (end < 1 || end === text.length - 1) throw new InvalidArgumentError('It is written TYPE=VALUE, e.g. UIN=847951632.');
+  return [...(before ?? []), { type: text.slice(0, end), value: text.slice(end + 1) }];
+}
+
+const STDIN = '/dev/stdin';
+
+/** The objects of a file of criteria; what is in them the server judges. `what` says what they should be. */
+export function readCriteriaFile<T extends object>(file: string, what: string): T[] {
+  const value = parseJson(file, readText(file === '-' ? STDIN : file));
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (!list.every((criteria) => typeof criteria === 'object' && criteria !== null && !Array.isArray(criteria)))
+    throw new UsageError(`--criteria ${file} holds no object ${what}, or list of them`);
+  return list as T[];
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1.');
+  return Number(text);
+}
+
+/** Says by what code a server refused. */
+export async function tellRefusal<T>(asking: Promise<T>): Promise<T> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof DciRefusal)
+      throw new CommandFailed(`refused with ${toPrintable(error.code)} (HTTP ${error.status}): ${toPrintable(error.message)}`);
+    throw error;
+  }
+}
