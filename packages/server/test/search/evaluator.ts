@@ -4,7 +4,7 @@ import type { Household, Person, Population } from './social-population.ts';
 /**
  * What queries mean, said naively over records in memory. A comparison with a missing value is false; `ne`, `nin` and
  * `exists: false` are negations. Conditions on the record's relatives that are joined by `and` are about one and the
- * same relative; a negation is about all of them.
+ * same relative; a negation is about all of them. An `or` of one condition is that condition.
  */
 export type Condition =
   | { readonly kind: 'and' | 'or'; readonly terms: readonly Condition[] }
@@ -92,7 +92,11 @@ const NEGATIONS = { ne: 'eq', nin: 'in' } as const;
 
 function spell(condition: Condition): Condition {
   if (condition.kind === 'not') return { kind: 'not', term: spell(condition.term) };
-  if (condition.kind !== 'compare') return { kind: condition.kind, terms: condition.terms.map(spell) };
+  if (condition.kind !== 'compare') {
+    const terms = condition.terms.map(spell);
+    const [only] = terms;
+    return only !== undefined && terms.length === 1 ? only : { kind: condition.kind, terms };
+  }
   const { operator } = condition;
   if (operator === 'ne' || operator === 'nin') return { kind: 'not', term: { ...condition, operator: NEGATIONS[operator] } };
   return operator === 'exists' && condition.value === false ? { kind: 'not', term: { ...condition, value: true } } : condition;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { conditions, ofHousehold, ofPerson } from './condition-arbitrary.ts';
-import { holdsForHousehold, holdsForPerson, toQuery } from './evaluator.ts';
+import { type Condition, holdsForHousehold, holdsForPerson, toQuery } from './evaluator.ts';
 import { expression, openSearchFixture, type SearchFixture } from './search-fixture.ts';
 import { makePopulation } from './social-population.ts';
 
@@ -13,6 +13,19 @@ beforeAll(async () => {
 afterAll(() => fixture.close());
 
 const RUNS = { numRuns: 400 };
+const compare = (
+  attribute: 'poverty_score' | 'given_name' | 'age',
+  operator: 'exists' | 'prefix' | 'le',
+  value: string | number | boolean,
+) => ({ kind: 'compare', attribute, operator, value }) as const;
+/** One and the same member is young and has that name. */
+const OR_OF_ONE: Condition = {
+  kind: 'and',
+  terms: [
+    { kind: 'or', terms: [{ kind: 'and', terms: [compare('poverty_score', 'exists', false), compare('given_name', 'prefix', 'A')] }] },
+    compare('age', 'le', 37),
+  ],
+};
 const everything = { pagination: { page_size: 1_000 } };
 
 describe('a query finds exactly what it says', () => {
@@ -48,7 +61,7 @@ describe('a query finds exactly what it says', () => {
           population.households.filter((household) => holdsForHousehold(condition, household)).map(({ key }) => key),
         );
       }),
-      RUNS,
+      { ...RUNS, examples: [[OR_OF_ONE]] },
     );
   });
 
