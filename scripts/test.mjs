@@ -12,7 +12,7 @@ const SOURCES = ['packages/protocol/src', 'packages/client/src', 'packages/serve
 
 // Nothing else of the environment may decide how a test ends.
 const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_\w+|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|npm_config_\w+|DCI_SPEC_DIR|DCI_TEST_POSTGRES)$/;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|LC_\w+|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|npm_config_\w+|DCI_SPEC_DIR|DCI_TEST_POSTGRES|DCI_CRASH_KILLS|DCI_CRASH_SEED)$/;
 
 /** Runs the steps; returns the exit status. */
 export async function runTests(node, args) {

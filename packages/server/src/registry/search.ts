@@ -64,6 +64,8 @@ export function planRecords(
   filter: Filter | undefined,
 ): SearchPlan {
   const { recordType, entity } = nameAnswer(criteria, context);
+  // How many there are is settled: what a partner may ask for at a time has no say in it.
+  const limits = { ...context.limits, defaultPageSize: ids.length, maxPageSize: ids.length };
   const known: Filter = { kind: 'records', recordType, ids };
   const plan: SearchPlan = {
     profile: context.profile,
@@ -74,7 +76,7 @@ export function planRecords(
     page: { size: ids.length, number: 1 },
     maxMatches: ids.length,
   };
-  return PASSES.reduce((planned, pass) => pass(planned, criteria, context), plan);
+  return PASSES.reduce((planned, pass) => pass(planned, criteria, { ...context, limits }), plan);
 }
 
 /** The entity of an answer whose query says nothing of it. */

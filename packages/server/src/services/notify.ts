@@ -158,12 +158,7 @@ async function compose(
     profile,
     subscription,
     plan: (ids) =>
-      planRecords(
-        { ...asked, query: {} },
-        ids,
-        planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '', pages: { usual: ids.length, most: ids.length } }),
-        filter,
-      ),
+      planRecords({ ...asked, query: {} }, ids, planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '' }), filter),
     events,
     bodies: await loadGoneBodies(parts.db, gone),
   });

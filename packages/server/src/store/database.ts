@@ -22,6 +22,8 @@ export function openDatabase(connection: pg.ClientConfig, options: { poolSize?: 
   const pool = new pg.Pool({ ...settings, max: options.poolSize ?? 10 });
   // A connection that the server ends while idle is taken out of the pool; the next query opens another.
   pool.on('error', () => undefined);
+  // So does one that is in use between two statements: the next one fails. Unheard, the event would end the process.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,
@@ -39,9 +41,12 @@ export function openDatabase(connection: pg.ClientConfig, options: { poolSize?: 
 // Not 08P01: a message that breaks the protocol, such as one of too many parameters, does so at the next attempt too.
 const UNAVAILABLE_CODES = /^(08(?!P01)...|57P0[1-3]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
 
+// What the driver says itself has no code; of a transaction whose connection was lost it is what the rollback says.
+const NOT_THERE = /Connection terminated|connection timeout|timeout exceeded when trying to connect|is not queryable/i;
+
 /** Whether the database could not be reached, as against having refused a statement. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
-  return (typeof code === 'string' && UNAVAILABLE_CODES.test(code)) || /Connection terminated|connection timeout/i.test(error.message);
+  return (typeof code === 'string' && UNAVAILABLE_CODES.test(code)) || NOT_THERE.test(error.message);
 }

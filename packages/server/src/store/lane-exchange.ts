@@ -94,18 +94,28 @@ export async function exchangeJobs(pool: Pool, { worker, settled, demands }: Exc
 
 type ClaimedRow = ClaimedJob & { readonly held: boolean };
 
+export interface Sweep {
+  readonly worker: string;
+  /** A worker that has not been seen for so long is taken for dead. */
+  readonly leaseMs: number;
+  /** Jobs that the worker has in its hands: runs, or has run and not settled. */
+  readonly held: readonly string[];
+}
+
 /**
- * Takes note that the worker lives, and gives the jobs of those that have not been seen for `leaseMs` back to all; ends
- * holds whose time has come. Returns how many jobs were given back.
+ * Takes note that the worker lives; gives the jobs of those that do not back to all, and clears away what they have settled;
+ * ends holds whose time has come. So it is with jobs that are this worker's and not in its hands: of a claim, and of a
+ * clearing away, the worker and the database may think differently after a crash of the database, or a lost connection.
+ * Returns how many jobs were given back.
  */
-export async function sweepLanes(pool: Pool, worker: string, leaseMs: number): Promise<number> {
+export async function sweepLanes(pool: Pool, { worker, leaseMs, held }: Sweep): Promise<number> {
   return await withLanes(pool, async (client) => {
     await client.query(
       'insert into worker (id, seen_at) values ($1, clock_timestamp()) on conflict (id) do update set seen_at = excluded.seen_at',
       [worker],
     );
     await client.query(`delete from worker where seen_at < clock_timestamp() - $1 * interval '1 ms'`, [leaseMs]);
-    const { rows } = await client.query<{ id: string; state: string }>(ORPHANS);
+    const { rows } = await client.query<{ id: string; state: string }>(ORPHANS, [worker, held]);
     const ids = (of: string): string[] => rows.filter(({ state }) => state === of).map(({ id }) => id);
     await clear(client, [...ids('done'), ...ids('failed')]);
     const begun = ids('running');
@@ -228,7 +238,8 @@ where id = any (array(
 
 const ORPHANS = `
 select id, state from job
-where state in ('running', 'done', 'failed') and not exists (select from worker where worker.id = job.worker)`;
+where state in ('running', 'done', 'failed')
+  and ((worker = $1::uuid and id <> all ($2::bigint[])) or not exists (select from worker where worker.id = job.worker))`;
 
 const END_HOLDS = `
 with ended as (

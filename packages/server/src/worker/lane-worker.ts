@@ -74,8 +74,9 @@ export function startLaneWorker(parts: LaneWorkerParts): LaneWorker {
 
   async function turn(): Promise<void> {
     if (!closing && performance.now() - swept > leaseMs / 5) {
-      const returned = await sweepLanes(database.pool, worker, leaseMs);
-      if (returned > 0) log.info({ jobs: returned }, 'jobs of workers that are gone are taken over');
+      const held = [...running.keys(), ...ended.map(({ job }) => job)].map(({ id }) => id);
+      const returned = await sweepLanes(database.pool, { worker, leaseMs, held });
+      if (returned > 0) log.info({ jobs: returned }, 'jobs of workers that are gone, or that were lost, are taken over');
       swept = performance.now();
     }
     if (ended.length > 0) {

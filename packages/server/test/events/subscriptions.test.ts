@@ -448,6 +448,20 @@ describe('a notification', () => {
     expect(await dci('list', '--state', 'gone')).toMatchObject({ status: 2 });
   });
 
+  it('tells of more records than its subscriber may ask for at a time', async () => {
+    const modest = await addPartner({ limits: { pageSize: 1 } });
+    const code = await subscribed(EVERYTHING, modest);
+    await dci('suspend', code);
+    await put(person('q1'), person('q2'));
+    await put(person('q1', { is_disabled: true }), person('q2', { is_disabled: true }));
+    await settled();
+    await dci('resume', code);
+    await notified(1);
+    await settled();
+    expect(listNotifications().flatMap(events)).toHaveLength(2);
+    expect(await rows('select state from subscription where code = $1', [code])).toEqual([{ state: 'active' }]);
+  });
+
   it('is gathered until its time', async () => {
     await subscribed({ ...BY_UIN('g1'), frequency: { start_time: new Date().toISOString(), frequency: '*/3 * * * * ?' } });
     await put(person('g1'));

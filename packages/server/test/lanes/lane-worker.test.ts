@@ -149,7 +149,7 @@ it('waits for what runs when it is closed, and gives back what does not end', as
 it('takes over the jobs of a worker that is gone', async () => {
   await write(1);
   const gone = randomUUID();
-  await sweepLanes(test.database.pool, gone, 60_000);
+  await sweepLanes(test.database.pool, { worker: gone, leaseMs: 60_000, held: [] });
   await test.database.pool.query(`update job set state = 'running', worker = $1, claims = 1`, [gone]);
   await test.database.pool.query(`update worker set seen_at = now() - interval '1 hour'`);
   start(kindOf(async ({ payload }) => ({ state: 'done', record: payload.n })));

@@ -14,8 +14,11 @@ let worker: string;
 beforeEach(async () => {
   await test.database.pool.query('truncate job, job_hold, worker');
   worker = randomUUID();
-  await sweepLanes(test.database.pool, worker, 60_000);
+  await sweep();
 });
+
+const sweep = (by = worker, held: readonly string[] = []): Promise<number> =>
+  sweepLanes(test.database.pool, { worker: by, leaseMs: 60_000, held });
 
 const write = (...jobs: Partial<NewJob>[]): Promise<void> =>
   enqueueJobs(
@@ -160,7 +163,7 @@ describe('a lane', () => {
     await write({ lane });
     expect(await claim()).toEqual([]);
     await test.database.pool.query('update job_hold set until = now()');
-    await sweepLanes(test.database.pool, worker, 60_000);
+    await sweep();
     expect(numbers(await claim())).toEqual([0]);
   });
 
@@ -177,7 +180,7 @@ describe('a worker', () => {
     const mine = await claim();
     await test.database.pool.query(`update worker set seen_at = now() - interval '1 hour'`);
     const other = randomUUID();
-    expect(await sweepLanes(test.database.pool, other, 60_000)).toBe(1);
+    expect(await sweep(other)).toBe(1);
     const [taken] = await claim(10, 10, [], other);
     expect([taken?.attempts, taken?.claims]).toEqual([0, 2]);
     expect(await settle(mine)).toEqual([]);
@@ -190,7 +193,23 @@ describe('a worker', () => {
     expect(await claim()).toEqual([]);
     await forgetWorker(test.database.pool, worker);
     worker = randomUUID();
-    await sweepLanes(test.database.pool, worker, 60_000);
+    await sweep();
+    expect(numbers(await claim())).toEqual([1]);
+  });
+
+  it('that was never told of its claim does not keep it', async () => {
+    await write({ lane: 'l' }, { lane: 'l' });
+    await claim();
+    expect(await sweep()).toBe(1);
+    const [again] = await claim();
+    expect(await sweep(worker, [again?.id ?? ''])).toBe(0);
+    expect(await states()).toMatchObject({ running: 1 });
+  });
+
+  it('whose clearing away was lost in a crash of the database clears away again', async () => {
+    await write({ lane: 'l' }, { lane: 'l' });
+    await settle(await claim());
+    expect(await sweep()).toBe(0);
     expect(numbers(await claim())).toEqual([1]);
   });
 
