@@ -7,6 +7,7 @@
 export * from './acknowledgement.ts';
 export * from './actions/notify.ts';
 export * from './actions/search.ts';
+export * from './actions/statistics.ts';
 export * from './actions/subscribe.ts';
 export * from './actions/txn-status.ts';
 export * from './actions/unsubscribe.ts';

@@ -11,6 +11,8 @@ import {
   parseNotifyRequest,
   parseSearchRequest,
   parseSearchResponse,
+  parseStatisticsRequest,
+  parseStatisticsResponse,
   parseSubscribeRequest,
   parseSubscribeResponse,
   parseTxnStatusRequest,
@@ -35,12 +37,15 @@ function load(kind: 'valid' | 'invalid'): [string, Vector][] {
 
 const REQUESTS: Readonly<Record<string, (message: unknown, header: Envelope['header']) => unknown>> = {
   '/registry/search': parseSearchRequest,
+  '/registry/sync/statistics': parseStatisticsRequest,
   '/registry/subscribe': (message, header) => parseSubscribeRequest(message, header.message_ts),
   '/registry/unsubscribe': parseUnsubscribeRequest,
   '/registry/txn/status': parseTxnStatusRequest,
 };
 const CALLBACKS: Readonly<Record<string, (message: unknown) => unknown>> = {
   '/registry/on-search': parseSearchResponse,
+  // Sent as the answer of sync/statistics.
+  '/registry/on-statistics': parseStatisticsResponse,
   '/registry/on-subscribe': parseSubscribeResponse,
   '/registry/on-unsubscribe': parseUnsubscribeResponse,
   '/registry/notify': parseNotifyRequest,

@@ -15,6 +15,7 @@ import type { Profile } from './profiles/profile.ts';
 import { openReader } from './registry/reader.ts';
 import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
 import { createSearchService } from './services/answer-search.ts';
+import { createStatisticsService } from './services/answer-statistics.ts';
 import { createAuditorService } from './services/answer-auditor.ts';
 import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts';
 import { createConsentTokens } from './services/consent-tokens.ts';
@@ -146,6 +147,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         profiles,
         gate,
         search,
+        statistics: createStatisticsService({ ...searching, ...config, profiles, reader, now, key: sealer.deriveKey('statistics') }),
         ...background,
         inbox: createInbox({ ...searching, db: database.db, directory, sealer }),
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { BUILT_IN_PROFILES, checkProfile } from '../profiles/index.ts';
 import { listEventTypes } from '../profiles/events.ts';
-import type { EventType, Profile } from '../profiles/profile.ts';
+import type { Dimension, EventType, Profile } from '../profiles/profile.ts';
 import { sensitivityOf } from '../profiles/sensitivity.ts';
 import { addExamples, CommandFailed, printJson, printLine, printTable } from './output.ts';
 import { getProfile } from './registry.ts';
@@ -85,6 +85,17 @@ function showRecordType(recordType: Profile['recordTypes'][number]): void {
       attribute.synonyms,
     ]),
   );
+  if (recordType.statistics === undefined) return;
+  printLine();
+  printTable(
+    ['dimension of statistics', 'attribute', 'told by', 'within'],
+    recordType.statistics.dimensions.map(({ name, attribute, banding, within }) => [name, attribute, describeBanding(banding), within]),
+  );
+}
+
+function describeBanding(banding: Dimension['banding']): string {
+  if (banding === 'as-it-is') return 'value';
+  return banding === 'month' ? 'month' : `bands that begin at ${banding.bounds.join(' ')}`;
 }
 
 function checkProfiles(name: string | undefined, { json }: ProfileOptions): void {

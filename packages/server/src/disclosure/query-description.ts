@@ -8,7 +8,11 @@ import type { Filter, SearchPlan } from '../registry/plan.ts';
  * one person can be told to be the same, the person cannot be read from them. A filter that names very many of them is
  * described by their number.
  */
-export type QueryDescriber = (plan: SearchPlan) => object;
+export type QueryDescriber = (query: DescribedQuery) => object;
+
+/** A plan, or what of one there is: what is counted has no page. */
+export type DescribedQuery = Pick<SearchPlan, 'profile' | 'entity'> &
+  Partial<Pick<SearchPlan, 'sort' | 'page'>> & { readonly filter: Filter | undefined };
 
 const POINTS_AT_A_PERSON: ReadonlySet<Sensitivity> = new Set(['identifier', 'name', 'contact']);
 
@@ -41,12 +45,12 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
     }
   }
 
-  return (plan) => ({
-    registry: plan.profile.registry,
-    entity: plan.entity.name,
-    filter: summarise(plan.filter) ?? describe(plan.filter),
-    sort: plan.sort.map(({ by, direction }) => `${'attribute' in by ? by.attribute.name : by.identifierType} ${direction}`),
-    page: { size: plan.page.size, number: plan.page.number },
+  return ({ profile, entity, filter, sort, page }) => ({
+    registry: profile.registry,
+    entity: entity.name,
+    filter: filter === undefined ? '*' : (summarise(filter) ?? describe(filter)),
+    ...(sort && { sort: sort.map(({ by, direction }) => `${'attribute' in by ? by.attribute.name : by.identifierType} ${direction}`) }),
+    ...(page && { page: { size: page.size, number: page.number } }),
   });
 }
 

@@ -44,6 +44,7 @@ export interface HttpParts
   readonly profiles: readonly Profile[];
   readonly gate: Gate;
   readonly search: SyncService;
+  readonly statistics: SyncService;
   readonly status: SyncService;
   readonly acceptor: RequestAcceptor;
   readonly actions: readonly AsyncAction[];

@@ -1,4 +1,4 @@
-import type { Attribute, Profile, RecordType, Sensitivity } from './profile.ts';
+import type { Attribute, Dimension, Profile, RecordType, Sensitivity } from './profile.ts';
 import { SENSITIVITIES } from './sensitivity.ts';
 import { findSchemaTrail, type SchemaNode, schemaNode } from './schema-path.ts';
 
@@ -76,6 +76,7 @@ function checkRecordType(profile: Profile, recordType: RecordType): string[] {
       checkAttribute(profile, recordType, attribute, root).map((problem) => `attribute ${attribute.name}: ${problem}`),
     ),
     ...checkMembers(profile, recordType, root),
+    ...checkStatistics(recordType),
   ];
 }
 
@@ -150,6 +151,41 @@ function checkMembers(profile: Profile, recordType: RecordType, root: SchemaNode
       .filter((property) => root.properties?.[property] === undefined)
       .map((property) => `the document has no ${property}`),
   ];
+}
+
+function checkStatistics({ statistics, attributes }: RecordType): string[] {
+  if (statistics === undefined) return [];
+  const { dimensions, cubes } = statistics;
+  const names = dimensions.map(({ name }) => name);
+  const known = new Map(attributes.map((attribute) => [attribute.name, attribute]));
+  return [
+    ...findRepeated(names).map((name) => `the dimension ${name} is declared twice`),
+    ...dimensions.flatMap((dimension) =>
+      checkDimension(dimension, known.get(dimension.attribute), names).map((problem) => `dimension ${dimension.name}: ${problem}`),
+    ),
+    ...cubes.flatMap((cube) => cube.filter((name) => !names.includes(name)).map((name) => `a cube has the unknown dimension ${name}`)),
+  ];
+}
+
+function checkDimension({ name, banding, within }: Dimension, attribute: Attribute | undefined, names: readonly string[]): string[] {
+  if (attribute === undefined) return ['its attribute is not declared'];
+  // One that lies within a later one would have to be told before it.
+  const outer = within === undefined ? -1 : names.indexOf(within);
+  return [
+    ...(NAME.test(name) ? [] : ['its name is not made of lower case letters, digits and _']),
+    ...(within === undefined || (outer >= 0 && outer < names.indexOf(name))
+      ? []
+      : [`it lies within ${within}, which is not declared before it`]),
+    ...(fitsBanding(banding, attribute) ? [] : [`${attribute.type} cannot be told so`]),
+  ];
+}
+
+function fitsBanding(banding: Dimension['banding'], { type, derived }: Attribute): boolean {
+  if (banding === 'month') return type === 'date' || type === 'timestamp';
+  if (banding === 'as-it-is') return derived === undefined && (type === 'text' || type === 'code' || type === 'boolean');
+  const { bounds } = banding;
+  const isAscending = bounds.length > 0 && bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] ?? bound));
+  return isAscending && (type === 'integer' || type === 'decimal');
 }
 
 function findUnclassified(node: SchemaNode, path: string, inherited: Sensitivity | undefined): string[] {

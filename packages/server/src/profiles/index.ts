@@ -81,6 +81,13 @@ export function findAttribute(recordType: RecordType, wireName: string): Attribu
   return index.get(wireName.toLowerCase());
 }
 
+/** One that the profile itself names. */
+export function getAttribute(recordType: RecordType, name: string): Attribute {
+  const found = recordType.attributes.find((attribute) => attribute.name === name);
+  if (found === undefined) throw new Error(`${recordType.name} has no attribute ${name}`);
+  return found;
+}
+
 const attributeIndexes = new WeakMap<RecordType, ReadonlyMap<string, Attribute>>();
 
 function indexAttributes(recordType: RecordType): Map<string, Attribute> {

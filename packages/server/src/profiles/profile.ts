@@ -102,8 +102,36 @@ export interface RecordType {
     /** Property that holds their number, e.g. `group_size`: as stated, else counted; counted anew on link and unlink. */
     readonly sizeProperty: string;
   };
+  /** By what records of this type are counted; absent: they are not. */
+  readonly statistics?: CountedBy;
   /** By what two records are judged to be of one person; absent: records of this type are not matched. */
   readonly matching?: MatchFields;
+}
+
+/** What statistics tell of a record type. */
+export interface CountedBy {
+  readonly dimensions: readonly Dimension[];
+  /** Names of dimensions whose counts are kept; a question about some of those of one cube is answered from it. */
+  readonly cubes: readonly (readonly string[])[];
+}
+
+/** One way in which records are told apart when they are counted. */
+export interface Dimension {
+  /** Wire name, e.g. `age_band`. */
+  readonly name: string;
+  /** Name of the attribute whose value it tells. */
+  readonly attribute: string;
+  readonly banding: 'as-it-is' | 'month' | Bands;
+  /** Name of the dimension in whose values its own lie, as districts in regions: it is never told without that. */
+  readonly within?: string;
+}
+
+/** Values of a number, or ages, in bands: each begins at a bound and ends before the next. */
+export interface Bands {
+  /** Least value there is, for the name of the first band. */
+  readonly from?: number;
+  /** Ascending. */
+  readonly bounds: readonly number[];
 }
 
 /** Dotted paths of the document, each to a text or a list of texts. */

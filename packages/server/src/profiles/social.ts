@@ -13,7 +13,7 @@ import {
   SEX_CATEGORY,
 } from './code-lists.ts';
 import { additionalAttributes, closed, code, day, decimal, entityName, integer, list, text, timestamp, yesNo } from './fields.ts';
-import type { Attribute, Operator, Profile, RecordType } from './profile.ts';
+import type { Attribute, Dimension, Operator, Profile, RecordType } from './profile.ts';
 
 /**
  * The social registry: persons (`Member`, whose `demographic_info` is the `SRPerson`) and the groups they live in.
@@ -303,6 +303,18 @@ const groupAttributes: readonly Attribute[] = [
   { name: 'last_updated', synonyms: ['last_update'], path: 'last_updated', type: 'timestamp', operators: ORDER, indexed: true },
 ];
 
+const AGES = { from: 0, bounds: [5, 10, 15, 18, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85] };
+const SCORES = { bounds: [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100] };
+const SIZES = { from: 0, bounds: [1, 2, 3, 4, 5, 6, 7, 10] };
+
+const PLACES: readonly Dimension[] = [
+  { name: 'region', attribute: 'region', banding: 'as-it-is' },
+  { name: 'district', attribute: 'district', banding: 'as-it-is', within: 'region' },
+];
+const REGISTERED: Dimension = { name: 'registration_month', attribute: 'registration_date', banding: 'month' };
+
+const asItIs = (attribute: string): Dimension => ({ name: attribute, attribute, banding: 'as-it-is' });
+
 const person: RecordType = {
   name: 'person',
   document: member,
@@ -321,6 +333,25 @@ const person: RecordType = {
     places: ['demographic_info.address.locality', 'demographic_info.address.sub_region_code', 'demographic_info.address.region_code'],
     contacts: ['demographic_info.phone_number'],
   },
+  statistics: {
+    dimensions: [
+      ...PLACES,
+      asItIs('sex'),
+      { name: 'age_band', attribute: 'age', banding: AGES },
+      asItIs('marital_status'),
+      asItIs('is_disabled'),
+      asItIs('employment_status'),
+      asItIs('education_level'),
+      asItIs('income_level'),
+      REGISTERED,
+    ],
+    cubes: [
+      ['region', 'district', 'sex', 'age_band'],
+      ['region', 'sex', 'age_band', 'marital_status', 'is_disabled'],
+      ['region', 'sex', 'employment_status', 'education_level', 'income_level'],
+      ['region', 'district', 'sex', 'registration_month'],
+    ],
+  },
 };
 
 const groups: RecordType = {
@@ -329,6 +360,19 @@ const groups: RecordType = {
   entities: [{ name: 'Group', synonyms: ['Household', 'Family', 'SR_Group'] }],
   identifierPaths: ['group_identifier'],
   attributes: groupAttributes,
+  statistics: {
+    dimensions: [
+      ...PLACES,
+      asItIs('group_type'),
+      { name: 'size_band', attribute: 'group_size', banding: SIZES },
+      { name: 'score_band', attribute: 'poverty_score', banding: SCORES },
+      REGISTERED,
+    ],
+    cubes: [
+      ['region', 'district', 'size_band', 'score_band'],
+      ['region', 'district', 'group_type', 'registration_month'],
+    ],
+  },
   members: {
     recordType: 'person',
     entity: 'Member',

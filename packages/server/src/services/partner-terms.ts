@@ -1,3 +1,4 @@
+import { LEAST_THRESHOLD } from '../disclosure/disclose-statistics.ts';
 import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { type LegalBasis, LEGAL_BASIS_KINDS, parseLegalBasis } from '../disclosure/legal-basis.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';
@@ -219,6 +220,9 @@ function readLimits(limits: Readonly<Record<string, number | undefined>>, note: 
     if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= LARGEST_LIMIT))
       note(`the limit ${name} must be a whole number from 1 to ${LARGEST_LIMIT}`);
   }
+  const { statisticsThreshold: threshold } = limits;
+  if (threshold !== undefined && threshold < LEAST_THRESHOLD)
+    note(`statisticsThreshold is at least ${LEAST_THRESHOLD}: fewer records are never told together`);
   return limits;
 }
 

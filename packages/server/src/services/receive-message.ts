@@ -200,6 +200,8 @@ export function checkHeader(reception: Reception, { header }: { readonly header:
 const KNOWN_ACTIONS: ReadonlySet<string> = new Set([
   'search',
   'on-search',
+  'statistics',
+  'on-statistics',
   'subscribe',
   'on-subscribe',
   'unsubscribe',

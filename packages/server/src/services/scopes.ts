@@ -3,6 +3,7 @@ export const SCOPES = [
   'registry/search',
   'registry/subscribe',
   'registry/subscribe-all',
+  'registry/statistics',
   'registry/write',
   'consent/write',
   'audit/read',

@@ -3,40 +3,60 @@ import type { DisclosedResult } from '../disclosure/disclose.ts';
 import type { Grant } from '../disclosure/grant.ts';
 import { writeLegalBasis } from '../disclosure/legal-basis.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
+import type { Profile } from '../profiles/profile.ts';
 import type { AuditEntry, Disclosure } from '../store/audit.ts';
 import type { Sender } from './receive-message.ts';
-import type { SearchOutcome } from './search.ts';
+import type { AnsweredItem } from './search.ts';
 
 /** What the audit trail says of a search: who asked for what, why he may, and what he was given. */
 
-export interface AuditedSearch {
+export type AuditedSearch = AuditedItems<AnsweredItem>;
+
+export function describeSearch(describeQuery: QueryDescriber, audited: AuditedSearch): ReturnType<typeof describeItems> {
+  const answered = listAnswered(audited.outcomes);
+  return {
+    ...describeItems(audited, ({ result: { plan } }) => ({ profile: plan.profile, query: describeQuery(plan) })),
+    recordCount: answered.reduce((sum, { result }) => sum + result.records.length, 0),
+    disclosed: describeDisclosed(answered.map(({ result }) => result)),
+  };
+}
+
+/** A message whose items were answered or refused one by one. */
+export interface AuditedItems<Answered> {
   readonly grant: Grant;
   readonly transactionId: string;
   readonly correlationId: string;
-  readonly outcomes: readonly SearchOutcome[];
+  readonly outcomes: readonly (Answered | { readonly refusal: DciError })[];
 }
 
-export function describeSearch(
-  describeQuery: QueryDescriber,
-  { grant, transactionId, correlationId, outcomes }: AuditedSearch,
+/** What the rows of all such messages say; no record left with it. */
+export function describeItems<Answered extends { readonly purpose: string | undefined }>(
+  { grant, transactionId, correlationId, outcomes }: AuditedItems<Answered>,
+  describe: (answered: Answered) => { readonly profile: Profile; readonly query: object },
 ): Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'> {
-  const answered = outcomes.flatMap((outcome) => ('result' in outcome ? [outcome.result] : []));
-  const stated = [...new Set(outcomes.flatMap((outcome) => ('result' in outcome ? (outcome.purpose ?? []) : [])))];
+  const answered = listAnswered(outcomes);
+  const stated = [...new Set(answered.flatMap(({ purpose }) => purpose ?? []))];
   return {
-    registry: [...new Set(answered.map((result) => result.plan.profile.registry))].join(' '),
+    registry: [...new Set(answered.map((outcome) => describe(outcome).profile.registry))].join(' '),
     transactionId,
     correlationId,
     legalBasis: writeLegalBasis(grant.legalBasis),
     purposes: stated.length > 0 ? stated : grant.purposes,
     fieldRule: grant.rule.name,
     outcome: answered.length > 0 ? 'answered' : 'rjct.errors.too_many',
-    query: JSON.stringify(
-      outcomes.map((outcome) => ('result' in outcome ? describeQuery(outcome.result.plan) : { refused: outcome.refusal.code })),
-    ),
+    query: JSON.stringify(outcomes.map((outcome) => (isRefused(outcome) ? { refused: outcome.refusal.code } : describe(outcome).query))),
     itemCount: outcomes.length,
-    recordCount: answered.reduce((sum, result) => sum + result.records.length, 0),
-    disclosed: describeDisclosed(answered),
+    recordCount: 0,
+    disclosed: [],
   };
+}
+
+function listAnswered<Answered>(outcomes: AuditedItems<Answered>['outcomes']): readonly Answered[] {
+  return outcomes.flatMap((outcome) => (isRefused(outcome) ? [] : [outcome]));
+}
+
+function isRefused(outcome: unknown): outcome is { readonly refusal: DciError } {
+  return typeof outcome === 'object' && outcome !== null && 'refusal' in outcome;
 }
 
 /** Which records were given, and under which consents where that is the ground. */

@@ -25,7 +25,7 @@ export function writeSearchMessage(terms: SearchMessageTerms, outcomes: readonly
 
 /** How the items went, for the header of an answer. */
 export function summariseOutcomes(
-  outcomes: readonly SearchOutcome[],
+  outcomes: readonly object[],
 ): Pick<AnswerHeader, 'status' | 'reasonCode' | 'reasonMessage' | 'totalCount' | 'completedCount'> {
   const all = outcomes.length;
   const refused = outcomes.filter((outcome) => 'refusal' in outcome).length;

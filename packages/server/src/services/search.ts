@@ -12,7 +12,8 @@ import type { Reader } from '../registry/reader.ts';
 import { planSearch } from '../registry/search.ts';
 import type { Partner } from '../store/partners.ts';
 import type { ConsentTokens } from './consent-tokens.ts';
-import { findOpenRegistry } from './open-registry.ts';
+import type { ServedRegistries } from './open-registry.ts';
+import { chooseProfile, planItems, type RefusedItem } from './plan-items.ts';
 import { planningContext } from './planning-context.ts';
 import { acceptPresentedConsents } from './present-consents.ts';
 
@@ -42,7 +43,7 @@ export interface PageSizes {
   readonly most: number;
 }
 
-export type SearchOutcome = AnsweredItem | RefusedItem;
+export type SearchOutcome = AnsweredItem | RefusedItem<SearchItem>;
 
 export interface AnsweredItem {
   readonly item: SearchItem;
@@ -51,15 +52,7 @@ export interface AnsweredItem {
   readonly result: DisclosedResult;
 }
 
-export interface RefusedItem {
-  readonly item: SearchItem;
-  /** `rjct.*` */
-  readonly refusal: DciError;
-}
-
-export interface SearchParts {
-  readonly profiles: readonly Profile[];
-  readonly defaultRegistry: string;
+export interface SearchParts extends ServedRegistries {
   readonly reader: Reader;
   readonly cursorKey: Buffer;
   readonly pseudonyms: Pseudonyms;
@@ -80,9 +73,13 @@ export function createSearch(parts: SearchParts): Search {
         partner: asked.partner,
         grant: asked.grant,
         items: asked.request.search_request,
-        chooseProfile: (item, pointer) => chooseProfile(parts, asked.partner, asked.mounted, item, pointer),
+        chooseProfile: (item, pointer) => chooseProfile(parts, asked.partner, asked.mounted, item.search_criteria, pointer),
       });
-      const planned = planItems(parts, asked, refusals);
+      const planned = planItems(asked.request.search_request, '/message/search_request', (item, pointer, index) => {
+        const refusal = refusals.get(index);
+        if (refusal !== undefined) throw refusal;
+        return planItem(parts, asked, item, `${pointer}/search_criteria`);
+      });
       const plans = planned.flatMap((entry) => ('plan' in entry ? [entry.plan] : []));
       const results = await executeSearches(parts.reader, plans, {
         budget: openMessageBudget(MESSAGE_LIMITS, () => performance.now()),
@@ -102,50 +99,14 @@ export function createSearch(parts: SearchParts): Search {
   };
 }
 
-type PlannedItem = RefusedItem | { readonly item: SearchItem; readonly purpose: string | undefined; readonly plan: SearchPlan };
-
-function planItems(parts: SearchParts, asked: AskedSearch, refusals: ReadonlyMap<number, DciError>): PlannedItem[] {
-  const seen = new Set<string>();
-  return asked.request.search_request.map((item, index): PlannedItem => {
-    try {
-      const pointer = `/message/search_request/${index}`;
-      if (seen.has(item.reference_id))
-        throw new DciError('rjct.reference_id.duplicate', 'another item of this message has the same reference_id', {
-          pointer: `${pointer}/reference_id`,
-        });
-      seen.add(item.reference_id);
-      const refusal = refusals.get(index);
-      if (refusal !== undefined) return { item, refusal };
-      return { item, ...planItem(parts, asked, item, `${pointer}/search_criteria`) };
-    } catch (error) {
-      return { item, refusal: itemRefusal(error) };
-    }
-  });
-}
-
-function itemRefusal(error: unknown): DciError {
-  if (error instanceof DciError && error.code.startsWith('rjct.')) return error;
-  throw error;
-}
-
 function planItem(
   parts: SearchParts,
   { partner, grant, mounted, pages }: AskedSearch,
   item: SearchItem,
   pointer: string,
 ): { plan: SearchPlan; purpose: string | undefined } {
-  const profile = chooseProfile(parts, partner, mounted, item, pointer);
   const criteria = item.search_criteria;
+  const profile = chooseProfile(parts, partner, mounted, criteria, pointer);
   const plan = planSearch(criteria, planningContext(parts, { partner, grant, profile, criteria, pointer, pages }));
   return { plan, purpose: decidePurpose(grant, criteria, pointer) };
-}
-
-/** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */
-function chooseProfile(parts: SearchParts, partner: Partner, mounted: Profile | undefined, item: SearchItem, pointer: string): Profile {
-  const chosen = findOpenRegistry(parts, partner, mounted, item.search_criteria.reg_type);
-  if (chosen === undefined)
-    throw new DciError('rjct.search_criteria.invalid', 'reg_type does not name a registry that is open to you on this path', {
-      pointer: `${pointer}/reg_type`,
-    });
-  return chosen;
 }

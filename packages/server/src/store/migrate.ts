@@ -17,6 +17,7 @@ import * as eventAge from './migrations/0008-event-age.ts';
 import * as auditChain from './migrations/0008b-audit-chain.ts';
 import * as matching from './migrations/0009-matching.ts';
 import * as inbox from './migrations/0010-inbox.ts';
+import * as statistics from './migrations/0011-statistics.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -36,6 +37,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008b-audit-chain': auditChain,
   '0009-matching': matching,
   '0010-inbox': inbox,
+  '0011-statistics': statistics,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

@@ -90,8 +90,18 @@ export type PartnerLimits = { readonly [name in PartnerLimit]?: number };
 
 export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
 
-/** Points a minute; records a page; records that one search may match; items in one message; subscriptions at a time. */
-export const PARTNER_LIMITS = ['pointsPerMinute', 'pageSize', 'maxMatches', 'itemsPerMessage', 'subscriptions'] as const;
+/**
+ * Points a minute; records a page; records that one search may match; items in one message; subscriptions at a time;
+ * fewest records that statistics tell together.
+ */
+export const PARTNER_LIMITS = [
+  'pointsPerMinute',
+  'pageSize',
+  'maxMatches',
+  'itemsPerMessage',
+  'subscriptions',
+  'statisticsThreshold',
+] as const;
 
 /** What an operator decides about a partner. */
 export type PartnerTerms = Omit<Partner, 'id' | 'revision' | 'senderId' | 'keys' | 'encryptionKeys' | 'publishesKeys'>;

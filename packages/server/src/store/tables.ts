@@ -309,6 +309,17 @@ export interface Tables {
   token_issuer_partner: { issuer: string; claim_value: string; partner_id: string };
   rate_window: { subject: string; window_start: Date; points: number };
   match_index: { record_id: string; registry: string; record_type: string; keys: string[] };
+  counted_type: {
+    registry: string;
+    record_type: string;
+    declared: string;
+    position: string;
+    is_done: Generated<boolean>;
+    day: string | null;
+    kept_at: Date | null;
+  };
+  counted_record: { record_id: string; registry: string; record_type: string; dims: (string | null)[]; due: string | null };
+  counted_cell: { registry: string; record_type: string; cube: string; cell: (string | null)[]; records: string; id_sum: string };
   match_fill: { registry: string; record_type: string; position: string; is_done: Generated<boolean> };
 }
 

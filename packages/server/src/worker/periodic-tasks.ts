@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { type CheckpointKeys, checkpointSigner, digestCheckpoint, keepCheckpoints } from '../services/audit-checkpoint.ts';
 import type { Profile } from '../profiles/profile.ts';
+import { keepCounts } from '../registry/counting/keep-counts.ts';
 import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
 import { destroyEndedKeys } from '../services/own-key-life.ts';
 import type { PublishedKeys } from '../services/published-keys.ts';
@@ -51,6 +52,7 @@ export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
     { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
     { name: 'refresh published keys', run: publishedKeys.refreshDue },
     { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
+    { name: 'keep the counts', run: () => keepCounts(database, profiles, now) },
     { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),
   ];

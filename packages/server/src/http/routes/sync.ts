@@ -2,18 +2,20 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { Profile } from '../../profiles/profile.ts';
 import type { SyncService } from '../../services/answer-sync.ts';
 import type { Gate } from '../gate.ts';
-import { searchDocumentation, statusDocumentation } from '../openapi.ts';
+import { searchDocumentation, statisticsDocumentation, statusDocumentation } from '../openapi.ts';
 
 export interface SyncRouteParts {
   readonly gate: Gate;
   readonly search: SyncService;
   readonly status: SyncService;
+  readonly statistics: SyncService;
   readonly profiles: readonly Profile[];
 }
 
 /** The paths whose messages are answered at once, at the base path and below each registry's names. */
 export function registerSyncRoutes(app: FastifyInstance, parts: SyncRouteParts): void {
   registerService(app, '/registry/sync/search', parts.search, searchDocumentation, parts);
+  registerService(app, '/registry/sync/statistics', parts.statistics, statisticsDocumentation, parts);
   registerService(app, '/registry/sync/txn/status', parts.status, statusDocumentation, parts);
 }
 

@@ -116,7 +116,7 @@ function assertUse(use: Exclude<FieldUse, 'open' | 'closed'>, filter: Filter, { 
 }
 
 /** Whether a comparison divides the time where a step begins. */
-function isBound({ operator, value }: Comparison, months: number): boolean {
+export function isBound({ operator, value }: Comparison, months: number): boolean {
   const [, year, month] = (typeof value === 'string' && /^(\d{4})-(\d{2})-01(?:T00:00:00Z)?$/.exec(value)) || [];
   return (operator === 'lt' || operator === 'ge') && (Number(year) * 12 + Number(month) - 1) % months === 0;
 }

@@ -4,6 +4,7 @@ import { latestBirth } from '../moments.ts';
 import type { Filter, Scalar, SearchPlan, SortKey } from '../plan.ts';
 import { filterRefusal } from '../refusal.ts';
 import type { Pass } from '../search-context.ts';
+import type { Sight } from '../sight.ts';
 
 const GREATEST_AGE = 200;
 
@@ -17,11 +18,13 @@ export const deriveAges: Pass = (plan, _criteria, { today }): SearchPlan => {
     ...plan,
     filter: deriveAgesIn(plan.filter, today),
     sort: plan.sort.map(sortByBirth),
-    ...(sight === undefined
-      ? {}
-      : { sight: { ...sight, rows: new Map([...sight.rows].map(([recordType, filter]) => [recordType, deriveAgesIn(filter, today)])) } }),
+    ...(sight === undefined ? {} : { sight: deriveAgesInSight(sight, today) }),
   };
 };
+
+export function deriveAgesInSight(sight: Sight, today: string): Sight {
+  return { ...sight, rows: new Map([...sight.rows].map(([recordType, filter]) => [recordType, deriveAgesIn(filter, today)])) };
+}
 
 export function deriveAgesIn(filter: Filter, today: string): Filter {
   return mapLeaves(filter, (leaf) => (leaf.kind === 'compare' && leaf.attribute.derived === 'age' ? toBirth(leaf, today) : leaf));
@@ -64,7 +67,7 @@ function sortByBirth(key: SortKey): SortKey {
 }
 
 /** The attribute that has the column an age is counted from. */
-function getBirth(recordType: RecordType, age: Attribute): Attribute {
+export function getBirth(recordType: RecordType, age: Attribute): Attribute {
   const found = recordType.attributes.find(({ path, derived, type }) => path === age.path && derived === undefined && type === 'date');
   if (found === undefined) throw new Error(`${recordType.name} has no date at ${age.path}`);
   return found;
