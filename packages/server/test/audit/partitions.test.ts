@@ -56,6 +56,26 @@ describe('partitions', () => {
     expect((await places()).at(-1)).toBe('audit_rest');
   });
 
+  it('that are made while rows are on their way to audit_rest take these', async () => {
+    const { pool } = test.database;
+    const making = await pool.connect();
+    try {
+      await making.query('begin');
+      await making.query('create table audit_2026_11 (like audit including defaults including constraints)');
+      await making.query(`alter table audit attach partition audit_2026_11 for values from ('2026-11-01') to ('2026-12-01')`);
+      const adding = addRows(test, 3, { now: NOW });
+      await expect
+        .poll(async () => (await pool.query(`select 1 from pg_locks where not granted and relation = 'audit_rest'::regclass`)).rowCount)
+        .toBe(1);
+      await making.query('commit');
+      await adding;
+    } finally {
+      making.release();
+    }
+    expect(await places()).toEqual(Array(3).fill('audit_2026_11'));
+    expect(await verify(test)).toMatchObject({ rows: 3, problems: 0 });
+  });
+
   it('are protected like the whole', async () => {
     const { pool } = test.database;
     await makeAuditPartitions(pool, NOW);
