@@ -1,26 +1,22 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { generateSigningKey, importPublicKey, publicJwk } from '@dci/protocol';
 import type { Command } from 'commander';
 import { pino } from 'pino';
 import { type App, startApp } from '../app.ts';
 import type { Config } from '../config.ts';
-import { BUILT_IN_PROFILES } from '../profiles/index.ts';
 import { generateSocialPopulation } from '../profiles/population/social-population.ts';
 import { putRecords } from '../registry/write.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
-import { changePartner, registerPartner, rotateSecret } from '../services/register-partner.ts';
-import { CHECKPOINT_KEY } from '../services/audit-checkpoint.ts';
-import { verifyAudit } from '../services/verify-audit.ts';
-import { readAuditPage } from '../store/read-audit.ts';
-import type { Database } from '../store/database.ts';
-import { findPartner, loadPartners } from '../store/partners.ts';
+import { loadPartners } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
-import { type DemoPartner, runWalk } from './demo-walk.ts';
+import { printAudit } from './demo-audit.ts';
+import { registerDemoPartners } from './demo-partners.ts';
+import { startDemoReceiver } from './demo-receiver.ts';
+import type { DemoPartner, Json } from './demo-step.ts';
+import { runWalk } from './demo-walk.ts';
 import { addExamples, printLine, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
 import { getProfile, withRegistry } from './registry.ts';
-import { openCommandSealer } from './own-keys.ts';
 import { onStopSignal } from './stop-signal.ts';
 
 /** `dci demo`: a server with made-up people, and a partner's way through it, step by step. */
@@ -41,20 +37,22 @@ const BATCH = 200;
 async function demo(once: boolean): Promise<void> {
   const config = await demoConfig(loadConfig());
   printLine(`1. A registry of ${PERSONS} made-up people, on an embedded PostgreSQL in ${config.dataDir}`);
-  const uin = await fillRegistry(config);
-  const partners = await registerDemoPartners(config);
+  const person = await fillRegistry(config);
+  const receiver = await startDemoReceiver();
+  const partners = await withDatabase(config, ({ db }) => registerDemoPartners(db, receiver.url));
   const stopped = new Promise<void>((resolve) => onStopSignal(() => resolve()));
   const app = await startApp(config, { log: pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true })) });
   try {
     printLine(`   ✔ the server answers at ${app.url}${app.basePath}`);
-    await runWalk({ ...partners, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, uin, print: printLine });
-    await printAudit(config);
+    const walk = { ...partners, ...person, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, receiver, print: printLine };
+    await printAudit(config, await runWalk(walk, 2), person.uin);
     await printInsecure(config);
     if (once) return;
-    printWaysOn(app, config, partners.visitor, uin);
+    printWaysOn(app, config, partners.visitor, person.uin);
     await stopped;
   } finally {
     await app.close();
+    await receiver.close();
   }
 }
 
@@ -63,7 +61,8 @@ async function demoConfig(config: Config): Promise<Config> {
   if (config.databaseUrl !== undefined)
     throw new UsageError('the demo keeps its made-up data in an embedded database: unset DCI_DATABASE_URL');
   const port = (await isFree(config.host, config.port)) ? config.port : 0;
-  return { ...config, dataDir: join(config.dataDir, 'demo'), port };
+  // The receiver of the demo listens on this machine, without TLS.
+  return { ...config, dataDir: join(config.dataDir, 'demo'), port, allowHttpCallbacks: true, allowPrivateCallbacks: true };
 }
 
 function isFree(host: string, port: number): Promise<boolean> {
@@ -74,8 +73,14 @@ function isFree(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** Writes the population unless it is there; returns the identifier of its first person. */
-async function fillRegistry(config: Config): Promise<string> {
+interface DemoPerson {
+  readonly uin: string;
+  /** The record, as it was written. */
+  readonly member: Json;
+}
+
+/** Writes the population unless it is there; returns its first person. */
+async function fillRegistry(config: Config): Promise<DemoPerson> {
   const population = [...generateSocialPopulation({ persons: PERSONS, seed: SEED, referenceDate: REFERENCE_DATE })];
   await withRegistry(config, getProfile('social'), async ({ db }) => {
     const progress = startProgress('writing records', population.length);
@@ -92,54 +97,17 @@ async function fillRegistry(config: Config): Promise<string> {
         : `   ✔ ${created} records written: people, and the households they live in`,
     );
   });
-  const uin = JSON.stringify(population).match(/"identifier_type":"UIN","identifier_value":"([^"]+)"/)?.[1];
-  if (uin === undefined) throw new Error('nobody in the population has a UIN');
-  return uin;
+  return findFirst(population);
 }
 
-interface DemoPartners {
-  readonly programme: DemoPartner;
-  readonly clinic: DemoPartner;
-  /** May send unsigned messages, so that a line of curl can. */
-  readonly visitor: DemoPartner;
-}
-
-async function registerDemoPartners(config: Config): Promise<DemoPartners> {
-  return withDatabase(config, async (database) => ({
-    programme: await registerDemoPartner(database, 'programme.demo', { fields: 'full', signature: 'required' }),
-    clinic: await registerDemoPartner(database, 'clinic.demo', { fields: 'minimal', signature: 'required' }),
-    visitor: await registerDemoPartner(database, 'visitor.demo', { fields: 'minimal', signature: 'optional' }),
-  }));
-}
-
-/** New keys and a new secret each time: the demo keeps none. */
-async function registerDemoPartner({ db }: Database, senderId: string, terms: { fields: string; signature: string }): Promise<DemoPartner> {
-  const key = generateSigningKey('ES256');
-  const keys = [importPublicKey({ ...publicJwk(key) })];
-  const whole = { registries: ['social'], scopes: ['registry/search'], legalBasis: 'made-up data', purposes: ['demo'], ...terms };
-  if ((await findPartner(db, senderId)) === undefined)
-    return { ...(await registerPartner(db, BUILT_IN_PROFILES, { senderId, terms: whole, keys })), key };
-  await changePartner(db, BUILT_IN_PROFILES, senderId, { terms: whole, keys: { put: keys, replaceAll: true } });
-  return { ...(await rotateSecret(db, senderId)), key };
-}
-
-async function printAudit(config: Config): Promise<void> {
-  printLine();
-  printLine('11. What the audit log keeps: a row for every message, committed before its answer left; the last eight');
-  await withDatabase(config, async ({ pool }) => {
-    const { rows } = await readAuditPage(pool, {}, { size: 8, newestFirst: true });
-    for (const row of rows.toReversed())
-      printLine(
-        `     ${row.at.toISOString()}  ${row.senderId.padEnd(15)} ${row.outcome.padEnd(26)} ${row.recordCount} records  ${row.fieldRule ?? ''}`,
-      );
-    const verification = await verifyAudit(pool, {
-      macKey: openCommandSealer(config).deriveKey(CHECKPOINT_KEY),
-      onProblem: ({ text }) => printLine(`     ${text}`),
-    });
-    if (verification.problems > 0) throw new Error('the demo expected that the audit trail verifies');
-    printLine(`   ✔ chain verified: ${verification.rows} rows, each linked to the one before it by its hash`);
-  });
-  printLine('   ✔ the walk is done');
+function findFirst(population: readonly Json[]): DemoPerson {
+  const members = population.flatMap((household) => (household['member_list'] ?? []) as readonly Json[]);
+  for (const member of members) {
+    const identifiers = (member['member_identifier'] ?? []) as readonly { identifier_type: string; identifier_value: string }[];
+    const uin = identifiers.find((identifier) => identifier.identifier_type === 'UIN')?.identifier_value;
+    if (uin !== undefined) return { uin, member };
+  }
+  throw new Error('nobody in the population has a UIN');
 }
 
 async function printInsecure(config: Config): Promise<void> {
@@ -168,6 +136,11 @@ Try it (visitor.demo may send unsigned messages; others may not):
       "sender_id": "${visitor.senderId}", "receiver_id": "${config.senderId}", "total_count": 1},
     "message": {"transaction_id": "t-1", "search_request": [{"reference_id": "1", "timestamp": "'$(date -u +%FT%TZ)'",
       "search_criteria": {"query_type": "idtype-value", "query": {"type": "UIN", "value": "${uin}"}}}]}}'
+
+Who saw this person, and whether the audit trail is as it was written (in a checkout, beside the running server):
+
+  DCI_DATA_DIR=${config.dataDir} npx dci audit person --registry social --id UIN:${uin}
+  DCI_DATA_DIR=${config.dataDir} npx dci audit verify
 
 Ctrl-C stops it.`);
 }

@@ -65,9 +65,10 @@ export function createInbox(parts: InboxParts): Inbox {
 
   return {
     async keep(kind, { bearer, remoteAddress }, mounted, bytes) {
-      const claimed = readClaim(parts, bearer, bytes);
-      const sender: Sender = { partner: claimed.partner, scopes: new Set(), remoteAddress };
+      let sender = bearer;
       try {
+        const claimed = readClaim(parts, bearer, bytes);
+        sender = { partner: claimed.partner, scopes: new Set(), remoteAddress };
         const signed = await verifyClaim(parts, claimed);
         // Not before: whoever merely names a partner must not spend what is the partner's.
         await parts.charge(sender, 1);
@@ -90,7 +91,7 @@ export function createInbox(parts: InboxParts): Inbox {
         return acknowledge(kept);
       } catch (error) {
         if (!(error instanceof DciError)) throw error;
-        await audit.release(describeRefusal(sender, kind.action, error, undefined), async () => '');
+        if (sender !== undefined) await audit.release(describeRefusal(sender, kind.action, error, undefined), async () => '');
         throw nameReason(error);
       }
     },

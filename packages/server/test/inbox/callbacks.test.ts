@@ -211,6 +211,7 @@ describe('a message is refused, and nothing kept,', () => {
     const body = () => callbackBody(peer, 'on-search', searchResponse());
     await expectRefused(body(), 401, 'err.request.unauthorized', 'nonsense');
     await expectRefused(body(), 401, 'err.sender_id.invalid', other.token);
+    expect(await audited()).toMatchObject([{ sender_id: other.senderId, outcome: 'err.sender_id.invalid' }]);
     expect((await send(body(), '/registry/on-search', peer.token)).status).toBe(200);
   });
 
