@@ -11,6 +11,7 @@ import type { Identifier, Traffic } from './messages.ts';
 import { makeKeyFiles, registerPartner, type SignatureAlgorithm } from './partner.ts';
 import { findDataFolder, prepareDatabase } from './prepare.ts';
 import { readStatements } from './statements.ts';
+import { waitForFollowers } from './wait-for-followers.ts';
 
 /** Identifier search: the server against the floor, in pairs of rounds, floor first. */
 
@@ -108,6 +109,7 @@ async function runSearchBench(options: SearchBenchOptions, closing: Closing, say
   const server = closing(await startServer(environment), ({ stop }) => stop());
   const load = closing(startChild<LoadOrder, Measured>('./load.js'), (child) => child.stop());
   const answerKeys = await fetchKeys(server.port);
+  await waitForFollowers(database.database.pool, say);
   const postmaster = await findPostmaster(database.database.pool);
 
   const path = `${BASE_PATH}/${REGISTRY}/registry/sync/search`;

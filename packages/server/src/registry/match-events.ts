@@ -37,6 +37,7 @@ export async function matchEvents(
   events: readonly NamedEvent[],
   today: string,
 ): Promise<Match[]> {
+  if (!(await isWatched(db, profile, recordType))) return [];
   const states = await readStates(db, profile, recordType, events);
   const candidates = await findCandidates(db, profile, recordType, states);
   const open = candidates.filter(({ isExact }) => !isExact);
@@ -45,6 +46,18 @@ export async function matchEvents(
   return candidates
     .filter(({ state, filterId, isExact }) => isExact || met.has(pairKey(filterId, state)))
     .map(({ state, filterId }) => ({ event: state.event, filterId }));
+}
+
+/** Whether anybody subscribes to records of this type: an import into a registry without subscribers reads no record anew. */
+async function isWatched(db: Db, profile: Profile, recordType: RecordType): Promise<boolean> {
+  const found = await db
+    .selectFrom('subscription_filter')
+    .select('id')
+    .where('registry', '=', profile.registry)
+    .where('record_type', '=', recordType.name)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 interface State {
