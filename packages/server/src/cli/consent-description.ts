@@ -42,6 +42,7 @@ export function consentJson({ consent, events, subject, recipient }: ConsentAndP
     valid_from: consent.validFrom,
     valid_until: consent.validUntil ?? null,
     withdrawn_at: consent.withdrawnAt ?? null,
+    erased_at: consent.erasedAt ?? null,
     authority: consent.authority ?? null,
     state: stateOf(consent, now),
     history: events.map(({ at, kind, by, terms }) => ({ at, kind, by, terms })),

@@ -65,7 +65,7 @@ function openWay(grant: Grant, plan: SearchPlan, pseudonyms: Pseudonyms): Way {
   const prepared = new Map<string, Prepared>();
 
   function prepare(recordType: RecordType, record: FoundRecord): Prepared {
-    const marks = needsConsent ? marksOf(record) : undefined;
+    const marks = needsConsent ? readMarks(record) : undefined;
     const key = `${recordType.name} ${marks === undefined ? '' : [...marks].toSorted().join(' ')}`;
     const known = prepared.get(key);
     if (known !== undefined) return known;
@@ -110,7 +110,7 @@ function openWay(grant: Grant, plan: SearchPlan, pseudonyms: Pseudonyms): Way {
 /** Whether a field of a record is given as it is, by its path in the document; its changes may be told then. */
 export function prepareGivenPaths(grant: Grant, plan: SearchPlan, record: FoundRecord): (path: string) => boolean {
   const { profile, recordType, sight } = plan;
-  const treatments = createTreatments(grant.rule, profile, recordType, sight?.consent === undefined ? undefined : marksOf(record));
+  const treatments = createTreatments(grant.rule, profile, recordType, sight?.consent === undefined ? undefined : readMarks(record));
   return (path) => {
     const place = findPlace(recordType, path);
     return place !== undefined && treatments.of(place) === 'give';
@@ -123,14 +123,14 @@ function findMember(profile: Profile, members: NonNullable<RecordType['members']
   return recordType && entity && { recordType, entity };
 }
 
-/** A record that was read without its consents is given nothing of. */
-function marksOf(record: FoundRecord): ReadonlySet<string> {
+/** What consents cover of a record; of one that was read without them nothing is given. */
+export function readMarks(record: Pick<FoundRecord, 'cover'>): ReadonlySet<string> {
   return new Set(readCover(record).flatMap(([, marks]) => marks));
 }
 
 type Cover = readonly (readonly [id: string, marks: readonly string[]])[];
 
 /** What the database wrote (`registry/compile-consent.ts`). */
-function readCover({ cover }: FoundRecord): Cover {
+function readCover({ cover }: Pick<FoundRecord, 'cover'>): Cover {
   return cover === undefined ? [] : (JSON.parse(cover) as Cover);
 }

@@ -19,7 +19,7 @@ export const CONSENT_DOCUMENTATION: FastifySchema = {
           Type.Object({
             op: Type.Enum(['give', 'renew', 'withdraw']),
             consent_id: Type.String(),
-            state: Type.Enum(['valid', 'not-yet', 'expired', 'withdrawn']),
+            state: Type.Enum(['valid', 'not-yet', 'expired', 'withdrawn', 'erased']),
           }),
         ),
       },

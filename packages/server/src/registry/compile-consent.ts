@@ -10,6 +10,11 @@ interface ConsentedRow {
   readonly parameters: Parameters;
 }
 
+/** Of consents for a record that is gone: SQL of when it went. They held then, as they were given by then. */
+interface GoneRow extends ConsentedRow {
+  readonly wentAt: string;
+}
+
 /** That there is a consent for the record. It is read with the record itself, so that a withdrawal counts at once. */
 export function compileConsented(terms: ConsentTerms, row: ConsentedRow): string {
   return `exists (select 1 from ${validConsents(terms, row)})`;
@@ -24,7 +29,22 @@ export function compileCovered(terms: ConsentTerms, needs: CoverNeeds, row: Cons
 
 /** The consents themselves, as JSON text: `[[id, [mark, …]], …]`. */
 export function compileCover(terms: ConsentTerms, row: ConsentedRow): string {
-  return `(select json_agg(json_build_array(c.id, c.fields) order by c.id)::text from ${validConsents(terms, row)})`;
+  return writeCover(validConsents(terms, row));
+}
+
+/** As `compileCover`, of those that held when the record went and hold still. */
+export function compileGoneCover(terms: ConsentTerms, row: GoneRow): string {
+  return writeCover(
+    [
+      validConsents(terms, row),
+      `c.valid_from <= ${row.wentAt}`,
+      `not exists (select 1 from consent_event e where e.consent_id = c.id and e.kind = 'renewed' and e.at > ${row.wentAt})`,
+    ].join(' and '),
+  );
+}
+
+function writeCover(consents: string): string {
+  return `(select json_agg(json_build_array(c.id, c.fields) order by c.id)::text from ${consents})`;
 }
 
 function validConsents({ recipients, purposes }: ConsentTerms, { profile, alias, parameters }: ConsentedRow): string {

@@ -7,13 +7,16 @@ import { recordTable } from './record-table.ts';
 /**
  * What goes when a record is erased, beyond what its deletion took: a line for each table that may hold something of the
  * person; `$1` is the record's id. The notice of the deletion stays for those who must delete it too, the audit trail
- * stays for it holds ids and keyed hashes only.
+ * stays for it holds ids and keyed hashes only. Of consents the terms stay, which the trail refers to, without what was
+ * noted and the authority's own number; that they have ended opens nothing, and lets the notice still pass by them.
  */
 const ERASED_WITH_A_RECORD: readonly string[] = [
   `delete from identifier where record_id = $1`,
   `delete from membership where group_id = $1 or member_id = $1`,
   `delete from change_event where record_id = $1 and kind <> 'DELETE'`,
   `delete from pending_event where record_id = $1 and kind <> 'DELETE'`,
+  `update consent_event set terms = terms - 'note' - 'token' where consent_id in (select id from consent where record_id = $1)`,
+  `update consent set erased_at = coalesce(erased_at, now()), token_id = null where record_id = $1`,
 ];
 
 /** Erases what is left of a record that was deleted. `db` is in a transaction. Throws where the record is still there. */

@@ -85,7 +85,7 @@ async function readStates(db: Db, profile: Profile, recordType: RecordType, even
 
 export function readRecord(profile: Profile, recordType: RecordType, id: string, body: string): GoneRecord {
   const document: Document = readBody(recordType, body);
-  return { recordType, id, document, identifiers: takeIdentifiers(profile, recordType, document).identifiers };
+  return { profile, recordType, id, document, identifiers: takeIdentifiers(profile, recordType, document).identifiers };
 }
 
 interface Candidate {

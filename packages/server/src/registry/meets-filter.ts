@@ -1,4 +1,6 @@
-import type { RecordType } from '../profiles/profile.ts';
+import { findIdentifierType } from '../profiles/index.ts';
+import type { Attribute, IdentifierType, Profile, RecordType } from '../profiles/profile.ts';
+import { isCovered, needsOfField } from './cover.ts';
 import type { Document } from './document.ts';
 import type { Comparison } from './filter-tree.ts';
 import type { RecordIdentifier } from './identifier.ts';
@@ -7,10 +9,13 @@ import { type ColumnValue, searchColumns } from './record-table.ts';
 
 /** A record that is not in the tables any more, as it was. */
 export interface GoneRecord {
+  readonly profile: Profile;
   readonly recordType: RecordType;
   readonly id: string;
   readonly document: Document;
   readonly identifiers: readonly RecordIdentifier[];
+  /** What consents cover of it: all other fields are compared as if it lacked them. Absent: none are needed. */
+  readonly marks?: ReadonlySet<string>;
 }
 
 /**
@@ -29,7 +34,9 @@ export function meetsFilter(record: GoneRecord, filter: Filter): boolean | undef
       return filter.recordType === record.recordType ? filter.ids.includes(record.id) : undefined;
     case 'identifier': {
       if (filter.recordType !== record.recordType) return undefined;
-      const own = record.identifiers.filter(({ type }) => type === filter.type);
+      const type = findIdentifierType(record.profile, filter.type, record.recordType.name);
+      const own =
+        type !== undefined && isOpen(record, type) ? record.identifiers.filter((identifier) => identifier.type === type.code) : [];
       return filter.operator === 'exists' ? own.length > 0 : own.some(({ value }) => filter.values.includes(value));
     }
     case 'compare':
@@ -46,10 +53,16 @@ function negate(result: boolean | undefined): boolean | undefined {
   return result === undefined ? undefined : !result;
 }
 
-function readColumn({ recordType, document }: GoneRecord, { attribute }: Comparison): ColumnValue | undefined {
+function readColumn(record: GoneRecord, { attribute }: Comparison): ColumnValue | undefined {
+  const { recordType, document } = record;
+  if (!isOpen(record, attribute)) return null;
   return searchColumns(recordType)
     .find((column) => column.attribute.name === attribute.name)
     ?.read(document);
+}
+
+function isOpen({ recordType, marks }: GoneRecord, field: Attribute | IdentifierType): boolean {
+  return marks === undefined || isCovered(needsOfField(recordType, field), marks);
 }
 
 /** Undefined: the attribute has no column, so nobody knows. */

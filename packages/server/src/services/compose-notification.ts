@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { disclose, type DisclosedResult, prepareGivenPaths } from '../disclosure/disclose.ts';
+import { disclose, type DisclosedResult, prepareGivenPaths, readMarks } from '../disclosure/disclose.ts';
 import type { Grant } from '../disclosure/grant.ts';
 import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import type { Profile, RecordType } from '../profiles/profile.ts';
@@ -10,13 +10,14 @@ import { readRecord } from '../registry/match-events.ts';
 import { type GoneRecord, meetsFilter } from '../registry/meets-filter.ts';
 import type { FoundRecord, SearchPlan } from '../registry/plan.ts';
 import type { Reader } from '../registry/reader.ts';
+import type { ConsentTerms } from '../registry/sight.ts';
 import type { PendingEvent } from '../store/pending-events.ts';
 import type { Subscription } from '../store/subscriptions.ts';
 
 /**
  * What one subscriber is told of a number of events: what a search by him, now, would give him of these records. An event
  * of a record that he may not see, or of which nothing changed that he is given, is not told. Of a record that is gone he
- * is told the identifiers, where he could see it.
+ * is told the identifiers, where he could see it; under consent, where one covered them then and holds still.
  */
 export interface ComposedNotification {
   /** The message as canonical JSON. */
@@ -38,14 +39,16 @@ export interface NotificationParts {
   readonly events: readonly PendingEvent[];
   /** Of records that are gone, by number of the event. */
   readonly bodies: ReadonlyMap<string, string>;
+  /** The consents for records that are gone, by number of the event; of those that have any. */
+  readonly readCovers: (terms: ConsentTerms, seqs: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
 /** Undefined: there is nothing to tell. */
 export async function composeNotification(parts: NotificationParts): Promise<ComposedNotification | undefined> {
   const { subscription, profile, events } = parts;
-  const living = await readLiving(parts);
+  const [living, gone] = [await readLiving(parts), await readGone(parts)];
   const told = events.flatMap((event) => {
-    const given = event.kind === 'DELETE' ? readGone(parts, event) : living.get(event.recordId);
+    const given = event.kind === 'DELETE' ? gone.get(event.seq) : living.get(event.recordId);
     return given === undefined || !isNews(event, given) ? [] : [{ event, given }];
   });
   const last = told.at(-1);
@@ -100,26 +103,46 @@ async function readLiving({ reader, grant, pseudonyms, plan, events }: Notificat
   );
 }
 
-function readGone({ grant, pseudonyms, profile, plan, bodies }: NotificationParts, event: PendingEvent): Given | undefined {
-  const body = bodies.get(event.seq);
-  if (body === undefined) return undefined;
-  const planned = plan([event.recordId]);
-  const record = readRecord(profile, planned.recordType, event.recordId, body);
-  if (meetsFilter(record, planned.filter) !== true || !wasSeen(record, planned)) return undefined;
-  const found: FoundRecord = {
-    id: record.id,
-    version: event.version,
-    recordType: planned.recordType.name,
-    body: renderBody(planned.recordType, onlyIdentifiers(record)),
-  };
-  const result = disclose(grant, { plan: planned, records: [found], totalCount: 1 }, pseudonyms);
-  return { text: textOf(result, 0), version: event.version, recordType: planned.recordType, result, isGiven: () => false };
+async function readGone({ grant, pseudonyms, profile, plan, events, bodies, readCovers }: NotificationParts): Promise<Map<string, Given>> {
+  const gone = events.flatMap((event) => {
+    const body = event.kind === 'DELETE' ? bodies.get(event.seq) : undefined;
+    return body === undefined ? [] : [{ event, body }];
+  });
+  if (gone.length === 0) return new Map();
+  const planned = plan(gone.map(({ event }) => event.recordId));
+  const { recordType, sight } = planned;
+  const covers =
+    sight?.consent &&
+    (await readCovers(
+      sight.consent,
+      gone.map(({ event }) => event.seq),
+    ));
+  const given = gone.flatMap(({ event, body }) => {
+    const cover = covers?.get(event.seq);
+    const record = readRecord(profile, recordType, event.recordId, body);
+    const covered = covers === undefined ? record : { ...record, marks: readMarks({ cover }) };
+    if ((covers !== undefined && cover === undefined) || meetsFilter(covered, planned.filter) !== true || !wasSeen(record, planned))
+      return [];
+    const found: FoundRecord = {
+      id: record.id,
+      version: event.version,
+      recordType: recordType.name,
+      body: renderBody(recordType, onlyIdentifiers(record)),
+      ...(cover === undefined ? {} : { cover }),
+    };
+    const result = disclose(grant, { plan: planned, records: [found], totalCount: 1 }, pseudonyms);
+    const text = textOf(result, 0);
+    // Of whom no identifier is covered, it is not told that somebody is gone.
+    if (covers !== undefined && !text.includes('"identifier_value":')) return [];
+    return [[event.seq, { text, version: event.version, recordType, result, isGiven: () => false }] as const];
+  });
+  return new Map(given);
 }
 
-/** Consents end with their record: who needs one is not told that it is gone. */
+/** By the rows of the agreement, which are judged by all that there was. */
 function wasSeen(record: GoneRecord, { sight, recordType }: SearchPlan): boolean {
   if (sight === undefined) return true;
-  if (sight.consent !== undefined || sight.closed.has(recordType.name)) return false;
+  if (sight.closed.has(recordType.name)) return false;
   const rows = sight.rows.get(recordType.name);
   return rows === undefined || meetsFilter(record, rows) === true;
 }

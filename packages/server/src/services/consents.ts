@@ -47,7 +47,8 @@ export async function renewConsent(
   const consent = await getConsent(db, profile, id);
   const validUntil = change.validUntil === undefined ? undefined : readMoment(change.validUntil, '/valid_until');
   if (validUntil !== undefined && validUntil <= consent.validFrom) throw refusal('it ends before it begins', '/valid_until');
-  if (!(await extendConsent(db, id, validUntil))) throw refusal('the consent was withdrawn; it takes a new one', '/id');
+  if (!(await extendConsent(db, id, validUntil)))
+    throw refusal('the consent was withdrawn, or its subject erased; it takes a new one', '/id');
   const terms = { valid_until: validUntil?.toISOString() ?? null, ...noted(change.evidence) };
   await addConsentEvent(db, id, { kind: 'renewed', by: change.by, terms });
   return getConsent(db, profile, id);
@@ -80,9 +81,10 @@ export async function getSubjectId(db: Db, profile: Profile, subject: Identifier
 }
 
 /** How a consent stands at a moment, epoch milliseconds. */
-export type ConsentState = 'valid' | 'not-yet' | 'expired' | 'withdrawn';
+export type ConsentState = 'valid' | 'not-yet' | 'expired' | 'withdrawn' | 'erased';
 
-export function stateOf({ withdrawnAt, validFrom, validUntil }: Consent, now: number): ConsentState {
+export function stateOf({ withdrawnAt, erasedAt, validFrom, validUntil }: Consent, now: number): ConsentState {
+  if (erasedAt !== undefined) return 'erased';
   if (withdrawnAt !== undefined) return 'withdrawn';
   if (validFrom.getTime() > now) return 'not-yet';
   return validUntil !== undefined && validUntil.getTime() <= now ? 'expired' : 'valid';

@@ -7,6 +7,7 @@ import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import { findProfile } from '../profiles/index.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Filter } from '../registry/plan.ts';
+import { readGoneCovers } from '../registry/read-gone-covers.ts';
 import type { Reader } from '../registry/reader.ts';
 import { planRecords, planSubscription } from '../registry/search.ts';
 import type { Db } from '../store/database.ts';
@@ -161,6 +162,7 @@ async function compose(
       planRecords({ ...asked, query: {} }, ids, planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '' }), filter),
     events,
     bodies: await loadGoneBodies(parts.db, gone),
+    readCovers: (terms, seqs) => readGoneCovers(parts.db, profile, terms, seqs),
   });
 }
 

@@ -10,6 +10,8 @@ export interface Consent extends ConsentTerms {
   readonly recordId: string;
   readonly givenAt: Date;
   readonly withdrawnAt: Date | undefined;
+  /** When its subject was erased. */
+  readonly erasedAt: Date | undefined;
   /** The authority that attested it, where it came in a request. */
   readonly authority: string | undefined;
 }
@@ -37,7 +39,7 @@ export interface ConsentEvent {
 
 const NO_END = 'infinity';
 
-export async function insertConsent(db: Db, consent: Omit<Consent, 'givenAt' | 'withdrawnAt' | 'authority'>): Promise<void> {
+export async function insertConsent(db: Db, consent: Omit<Consent, 'givenAt' | 'withdrawnAt' | 'erasedAt' | 'authority'>): Promise<void> {
   await db
     .insertInto('consent')
     .values({
@@ -61,13 +63,14 @@ export async function addConsentEvent(db: Db, consentId: string, { kind, by, ter
     .execute();
 }
 
-/** False where there is no such consent, or it was withdrawn. */
+/** False where there is no such consent, or it was withdrawn, or its subject erased. */
 export async function extendConsent(db: Db, id: string, validUntil: Date | undefined): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('consent')
     .set({ valid_until: validUntil ?? NO_END })
     .where('id', '=', id)
     .where('withdrawn_at', 'is', null)
+    .where('erased_at', 'is', null)
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
@@ -148,6 +151,7 @@ function readConsent(row: Selectable<Tables['consent']>): Consent {
     validFrom: row.valid_from,
     validUntil: row.valid_until instanceof Date ? row.valid_until : undefined,
     withdrawnAt: row.withdrawn_at ?? undefined,
+    erasedAt: row.erased_at ?? undefined,
     authority: row.authority ?? undefined,
     givenAt: row.given_at,
   };

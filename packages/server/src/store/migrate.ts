@@ -18,6 +18,7 @@ import * as auditChain from './migrations/0008b-audit-chain.ts';
 import * as matching from './migrations/0009-matching.ts';
 import * as inbox from './migrations/0010-inbox.ts';
 import * as statistics from './migrations/0011-statistics.ts';
+import * as consentEnd from './migrations/0014-consent-end.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -38,6 +39,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009-matching': matching,
   '0010-inbox': inbox,
   '0011-statistics': statistics,
+  '0014-consent-end': consentEnd,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

@@ -33,6 +33,8 @@ export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'inbox_messages', table: 'inbox_message', since: 'received_at', days: 30 },
   // Notifications are known by the codes of the subscription that they belong to, as long as it lasts.
   { name: 'own_requests', table: 'own_request', since: 'sent_at', only: `subscription_codes = '{}'`, days: 30 },
+  // With their history.
+  { name: 'consents', table: 'consent', since: 'ended_at', days: 3_650 },
   { name: 'deliveries', table: 'delivery', since: 'created_at', only: `state <> 'pending'`, days: 30 },
 ];
 

@@ -277,6 +277,9 @@ export interface Tables {
     authority: string | null;
     token_id: string | null;
     given_at: Timestamp;
+    erased_at: Date | null;
+    /** From when on it opens nothing, and nobody can bring it again; `infinity` as above. */
+    ended_at: GeneratedAlways<Date | number>;
   };
   consent_event: {
     seq: GeneratedAlways<string>;

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { socialProfile } from '../../src/profiles/social.ts';
 import { deleteRecord, putRecords } from '../../src/registry/write.ts';
 import { parseGivenConsent } from '../../src/services/consent-request.ts';
-import { giveConsent, withdrawConsent } from '../../src/services/consents.ts';
+import { giveConsent, renewConsent, withdrawConsent } from '../../src/services/consents.ts';
+import { createIdentifierHash, erasePerson } from '../../src/services/erase-person.ts';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
 import { callWorkers, holdJobs, resumeJobs } from '../../src/store/lanes.ts';
+import { purgeKind, RETENTION_KINDS } from '../../src/store/retention.ts';
 import { memberDocument } from '../support/persons.ts';
 import { type ReceivedMessage, type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
 import { signedMessage } from '../support/signed-message.ts';
@@ -134,6 +136,97 @@ describe('a notification', () => {
     const infos = told().map((record) => record['demographic_info']) as { identifier: Json[] }[];
     expect(new Set(infos.map(({ identifier }) => identifier[0]?.['identifier_value']))).toEqual(new Set(['300']));
     expect(JSON.stringify(told())).not.toMatch(/"sex"|birth_date|phone|address/);
+  });
+});
+
+describe('that a record is gone', () => {
+  const remove = (value: string): Promise<unknown> =>
+    deleteRecord(test.database.db, socialProfile, { recordType: 'person', type: 'UIN', value });
+  const erase = (value: string): Promise<unknown> =>
+    erasePerson(
+      test.database,
+      socialProfile,
+      { reference: { recordType: 'person', type: 'UIN', value }, reason: 'asked for' },
+      { hash: createIdentifierHash(Buffer.alloc(32, 1)), now: Date.now() },
+    );
+
+  it('is told under consent where one covered an identifier then and holds still, and by no filter what it did not cover', async () => {
+    const clinic = await addPartner(CONSENT);
+    const covers: Readonly<Record<string, readonly string[]>> = {
+      '500': ['*'],
+      '501': ['name'],
+      '503': ['identifier'],
+      '504': ['*'],
+      '505': ['*'],
+      '506': ['UIN', 'sex'],
+      '507': ['*'],
+      '508': ['*'],
+    };
+    const everybody = [...Object.keys(covers), '502'];
+    await put(...everybody.map((uin) => person(uin)));
+    const consents = new Map<string, string>();
+    for (const [uin, fields] of Object.entries(covers)) consents.set(uin, await give(uin, clinic, fields));
+    const later = new Date(Date.now() + 1_500);
+    await test.database.pool.query('update consent set valid_from = $2 where id = $1', [consents.get('508'), later]);
+    const female = { type: 'ns:org:QueryType:NoSql', value: { expression: { collection: 'SRPerson', query: { sex: 'female' } } } };
+    await subscribe(clinic, { reg_event_type: 'DELETE' });
+    await subscribe(clinic, { reg_event_type: 'DELETE', filter_type: 'expression', filter: female });
+    await withdraw(consents.get('504') ?? '');
+    const { rows } = await test.database.pool.query<{ id: string }>('select id from partner where sender_id = $1', [clinic.senderId]);
+    const held = { kind: 'notify', owner: rows[0]?.id ?? '' };
+    await holdJobs(test.database.db, { ...held, until: undefined, reason: 'test' });
+    for (const uin of everybody) await (uin === '507' ? erase(uin) : remove(uin));
+    await vi.waitFor(async () => {
+      const pending = await test.database.pool.query(`select 1 from pending_event where kind = 'DELETE'`);
+      expect(pending.rowCount).toBe(2 * everybody.length);
+    });
+    await withdraw(consents.get('505') ?? '');
+    // A consent that begins after its record has gone never held for it.
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(later.getTime()), { timeout: 3_000 });
+    await resumeJobs(test.database.db, held);
+    await callWorkers(test.database.pool);
+    await tell(7);
+    const identifiers = told().flatMap((record) => (record['identifier'] as Json[]).map((one) => one['identifier_value']));
+    expect(identifiers.toSorted()).toEqual(['500', '500', '503', '506', '506', '507', '507']);
+    expect(JSON.stringify(told())).not.toMatch(/"sex"|"name"|birth_date|phone|address/);
+    const audited = await test.database.pool.query<{ disclosed: { consents?: string[] }[] }>(
+      `select disclosed from audit where action = 'notify' and sender_id = $1`,
+      [clinic.senderId],
+    );
+    const named = audited.rows.flatMap(({ disclosed }) => disclosed.flatMap(({ consents: ids }) => ids ?? []));
+    expect(new Set(named)).toEqual(new Set(['500', '503', '506', '507'].map((uin) => consents.get(uin))));
+  });
+
+  it('leaves of its consents, when it was erased, the terms only', async () => {
+    const clinic = await addPartner(CONSENT);
+    await put(person('510'));
+    const given = parseGivenConsent({
+      subject: { identifier_type: 'UIN', identifier_value: '510' },
+      recipient: { partner: clinic.senderId },
+      purposes: ['care'],
+      covers: ['*'],
+      evidence: 'a letter of Ada',
+    });
+    const { id } = await giveConsent(test.database.db, socialProfile, given, 'operator', Date.now());
+    await erase('510');
+    const left = await test.database.pool.query(
+      'select row_to_json(consent) as consent, terms from consent join consent_event on consent_id = id where id = $1',
+      [id],
+    );
+    expect(left.rows).toMatchObject([{ consent: { purposes: ['care'], fields: ['*'], erased_at: expect.any(String), token_id: null } }]);
+    expect(JSON.stringify(left.rows)).not.toMatch(/letter|Ada|510/);
+    await expect(renewConsent(test.database.db, socialProfile, id, { by: 'operator' })).rejects.toMatchObject({ code: 'err.request.bad' });
+    const purge = (days: number): Promise<number> => {
+      const kind = RETENTION_KINDS.find(({ name }) => name === 'consents');
+      if (kind === undefined) throw new Error('consents are kept for good');
+      return purgeKind(test.database.pool, kind, new Map([['consents', days]]), Date.now());
+    };
+    await purge(1);
+    const count = async (): Promise<number | null> =>
+      (await test.database.pool.query('select 1 from consent_event where consent_id = $1', [id])).rowCount;
+    expect(await count()).toBe(1);
+    await purge(0);
+    expect(await count()).toBe(0);
   });
 });
 
