@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
@@ -7,6 +7,7 @@ import { createQueryDescriber } from './disclosure/query-description.ts';
 import { createGate } from './http/gate.ts';
 import type { HealthParts } from './http/routes/health.ts';
 import { createHttpServer } from './http/server.ts';
+import { createLog, keepRowsOut } from './log.ts';
 import { createGuardedClient, type GuardedClientSettings } from './outbound/guarded-client.ts';
 import type { EventLog } from './postgres/event-log.ts';
 import { openConfiguredDatabase } from './postgres/open-database.ts';
@@ -70,8 +71,8 @@ const TICK_MS = 30_000;
 
 /** Opens everything in order and listens. Whatever was opened is closed again where a later part fails. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
-  const { profiles = BUILT_IN_PROFILES, now = Date.now, log = createLog(config), role = 'both' } = overrides;
-  assertRetention(config);
+  const { profiles = BUILT_IN_PROFILES, now = Date.now, role = 'both' } = overrides;
+  const log = keepRowsOut(overrides.log ?? createLog(config));
   const opened: (() => Promise<void> | void)[] = [];
   const closing = <T extends { close(): Promise<void> | void }>(part: T): T => {
     opened.unshift(() => part.close());
@@ -191,8 +192,9 @@ function explainListening(error: unknown, { host, port }: Config): unknown {
   return error;
 }
 
-/** What is insecure and allowed; throws a `ConfigError` where production mode refuses any of it. */
+/** What is insecure and allowed; throws a `ConfigError` where a setting cannot be obeyed or production mode refuses it. */
 function checkSettings(config: Config): string[] {
+  assertRetention(config);
   const found = findInsecureSettings(config);
   const refused = config.mode === 'production' ? found.filter(({ refusedInProduction }) => refusedInProduction) : [];
   if (refused.length > 0)
@@ -233,10 +235,6 @@ function describeHealth({ database, ownKeys, directory, workers, warnings }: Hea
     },
     warnings: () => [...warnings, ...findInsecurePartners(directory.list())],
   };
-}
-
-function createLog(config: Config): Logger {
-  return pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
 }
 
 function plainLog(log: Logger): EventLog {
