@@ -1,7 +1,10 @@
 import type {
   DecryptionKey,
   EncryptionKey,
+  ExistsCriteria,
+  ExistsResponseItem,
   SearchCriteria,
+  SearchResponseItem,
   SignatureDialect,
   SigningKey,
   SubscribeCriteria,
@@ -12,8 +15,9 @@ import { type Acknowledged, readAcknowledgement } from './acknowledgement.ts';
 import { createFixedKeySet, createRemoteKeySet, type KeySet } from './key-set.ts';
 import { readRefusal } from './refusal.ts';
 import { DciAnswerError } from './errors.ts';
-import { readSearchAnswer, type SearchAnswer } from './search-answer.ts';
-import { type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import { composeItems, type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
+import { type AnswerItem, EXISTS, type Question, SEARCH } from './question.ts';
 import { composeSearch } from './search-message.ts';
 import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
 import { createTransport, type HttpAnswer } from './transport.ts';
@@ -67,6 +71,12 @@ export interface LaterOptions extends SearchOptions {
   readonly senderUri?: string;
 }
 
+/** The answer to a search: records with `succ`. */
+export type SearchAnswer = Answer<SearchResponseItem>;
+
+/** The answer to an existence check: the identifiers that are there with `succ`. */
+export type ExistsAnswer = Answer<ExistsResponseItem>;
+
 /** A client of one DCI server, as one of its partners. It holds a token and the server's keys; make one and keep it. */
 export interface DciClient {
   /**
@@ -84,6 +94,19 @@ export interface DciClient {
    * const person = items[0]?.data?.reg_records[0];
    */
   search(criteria: SearchCriteria | readonly SearchCriteria[], options?: SearchOptions): Promise<SearchAnswer>;
+  /**
+   * Asks which of many identifiers are registered, up to 10,000 an item; nothing else is told of any record.
+   *
+   * Source: an extension of this project's server, `POST registry/sync/exists`. Needs the scope `registry/exists`.
+   *
+   * @returns the verified answer, items in the order of the criteria: identifiers in the order in which they were asked for
+   * @throws as `search`; DciRefusal also when more identifiers were checked in a day than the agreement allows (`err.request.too_many_requests`)
+   *
+   * @example
+   * const { items } = await client.exists({ identifier_type: 'UIN', identifier_values: ['847951632', '847951640'] });
+   * const registered = new Set(items[0]?.data?.identifier_values);
+   */
+  exists(criteria: ExistsCriteria | readonly ExistsCriteria[], options?: SearchOptions): Promise<ExistsAnswer>;
   /**
    * Searches asynchronously: the server acknowledges now, and sends the answer, a signed `on-search`, to `senderUri`.
    * Whoever receives it verifies it; it belongs to this search by its transaction and correlation id.
@@ -197,7 +220,7 @@ export function createDciClient(options: DciClientOptions): DciClient {
     return await writeEncryptedMessage(parts, content, encrypt === true ? await chooseEncryptionKey(keys) : encrypt);
   }
 
-  async function ask(
+  async function askLater(
     path: string,
     content: Content<{ readonly transaction_id: string }>,
     { registry, senderUri }: LaterOptions,
@@ -206,20 +229,28 @@ export function createDciClient(options: DciClientOptions): DciClient {
     return readAcknowledgement(await post(urlOf(registry, path), asked.text), content.message.transaction_id);
   }
 
+  async function askNow<Item extends AnswerItem>(
+    question: Question<Item>,
+    criteria: readonly object[],
+    { registry, transactionId, locale }: SearchOptions = {},
+  ): Promise<Answer<Item>> {
+    const asked = await write(composeItems(question.action, { criteria, transactionId, locale, now: now() }));
+    const answer = await post(urlOf(registry, `sync/${question.action}`), asked.text);
+    if (answer.status !== 200) throw readRefusal(answer);
+    return await readAnswer(question, answer, asked, trust);
+  }
+
   const urlOf = (registry: string | undefined, path: string): string =>
     `${baseUrl}${registry === undefined ? '' : `/${encodeURIComponent(registry)}`}/registry/${path}`;
 
   return {
-    async search(criteria, { registry, transactionId, locale } = {}) {
-      const asked = await write(composeSearch({ criteria: listOf(criteria), transactionId, locale, now: now() }));
-      const answer = await post(urlOf(registry, 'sync/search'), asked.text);
-      if (answer.status !== 200) throw readRefusal(answer);
-      return readSearchAnswer(answer.body, answer.status, asked, trust);
-    },
+    search: async (criteria, asking) => await askNow(SEARCH, listOf(criteria), asking),
+    exists: async (criteria, asking) => await askNow(EXISTS, listOf(criteria), asking),
     searchLater: async (criteria, later = {}) =>
-      await ask('search', composeSearch({ ...later, criteria: listOf(criteria), now: now() }), later),
-    subscribe: async (criteria, later = {}) => await ask('subscribe', composeSubscribe(listOf(criteria), { ...later, now: now() }), later),
-    unsubscribe: async (codes, later = {}) => await ask('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
+      await askLater('search', composeSearch({ ...later, criteria: listOf(criteria), now: now() }), later),
+    subscribe: async (criteria, later = {}) =>
+      await askLater('subscribe', composeSubscribe({ ...later, criteria: listOf(criteria), now: now() }), later),
+    unsubscribe: async (codes, later = {}) => await askLater('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
     getToken: () => tokens.getToken(),
     getKeys: async () => (await keys.load()).verification,
   };

@@ -1,4 +1,5 @@
-import type { ErrorCode, ReasonCode, SearchResponseItem } from '@dci/protocol';
+import type { ErrorCode, ReasonCode } from '@dci/protocol';
+import type { AnswerItem } from './question.ts';
 
 /**
  * The server understood and said no: an HTTP error, an `ERR` acknowledgement, a header or all items with `rjct`.
@@ -21,14 +22,14 @@ export class DciRefusal extends Error {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   /** The refused items, where the server gave each a reason. */
-  readonly items: readonly SearchResponseItem[];
+  readonly items: readonly AnswerItem[];
 
   constructor(refusal: {
     code: string;
     message: string;
     status: number;
     retryAfterSeconds?: number | undefined;
-    items?: readonly SearchResponseItem[];
+    items?: readonly AnswerItem[];
   }) {
     super(refusal.message);
     this.code = refusal.code;

@@ -40,6 +40,42 @@ export interface Content<M> {
   readonly message: M;
 }
 
+/** What the items of a request have in common. */
+export interface AskedItems<Criteria> {
+  readonly criteria: readonly Criteria[];
+  readonly transactionId?: string | undefined;
+  readonly locale?: string | undefined;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * A request of an item for each of the criteria, `reference_id` `1`, `2`, …; list and criteria are named after the action,
+ * as in `{transaction_id, search_request: [{search_criteria}]}`.
+ */
+export function composeItems(
+  action: string,
+  { criteria, transactionId, locale, now }: AskedItems<object>,
+): Content<{ readonly transaction_id: string }> {
+  const timestamp = new Date(now).toISOString();
+  const items = criteria.map((asked, index) => ({
+    reference_id: referenceOf(index),
+    timestamp,
+    [`${action}_criteria`]: asked,
+    ...(locale === undefined ? {} : { locale }),
+  }));
+  return { action, totalCount: items.length, message: { transaction_id: transactionId ?? randomUUID(), [`${action}_request`]: items } };
+}
+
+/** The ids of the items of such a request, in the order of the criteria. */
+export function listReferences({ header }: RequestMessage<object>): readonly string[] {
+  return Array.from({ length: header.total_count }, (_, index) => referenceOf(index));
+}
+
+function referenceOf(index: number): string {
+  return String(index + 1);
+}
+
 const SIGNATURE_LIFETIME_SECONDS = 300;
 
 /** Writes a request in RFC 8785 form and signs it. Each call makes a new message, with a `message_id` of its own. */

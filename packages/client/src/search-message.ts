@@ -1,15 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import type { EncryptionKey, SearchCriteria, SearchRequest } from '@dci/protocol';
-import { type Content, type MessageParts, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
+import {
+  type AskedItems,
+  composeItems,
+  type Content,
+  type MessageParts,
+  type RequestMessage,
+  writeEncryptedMessage,
+  writeMessage,
+} from './message.ts';
 
 /** A search as it is sent: what it says, and its text. */
 export type SearchMessage = RequestMessage<SearchRequest>;
 
-export interface SearchMessageParts extends MessageParts {
-  readonly criteria: readonly SearchCriteria[];
-  readonly transactionId?: string | undefined;
-  readonly locale?: string | undefined;
-}
+export type SearchMessageParts = MessageParts & AskedItems<SearchCriteria>;
 
 /**
  * Writes one search with an item for each of the criteria, `reference_id` `1`, `2`, …, in RFC 8785 form, and signs it.
@@ -40,21 +43,6 @@ export async function writeEncryptedSearchMessage(parts: SearchMessageParts, key
 }
 
 /** What a search says, before it is written. */
-export function composeSearch({
-  criteria: asked,
-  transactionId,
-  locale,
-  now,
-}: Pick<SearchMessageParts, 'criteria' | 'transactionId' | 'locale' | 'now'>): Content<SearchRequest> {
-  const timestamp = new Date(now).toISOString();
-  const message = {
-    transaction_id: transactionId ?? randomUUID(),
-    search_request: asked.map((criteria, index) => ({
-      reference_id: String(index + 1),
-      timestamp,
-      search_criteria: criteria,
-      ...(locale === undefined ? {} : { locale }),
-    })),
-  };
-  return { action: 'search', totalCount: asked.length, message };
+export function composeSearch(asked: AskedItems<SearchCriteria>): Content<SearchRequest> {
+  return composeItems('search', asked) as Content<SearchRequest>;
 }

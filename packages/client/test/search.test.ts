@@ -236,7 +236,7 @@ describe('an answer is not used', () => {
   it.each([
     ['another transaction', { response: { transaction_id: 'else' } }, 'another transaction'],
     ['another receiver', { header: { receiver_id: 'else' } }, 'another receiver'],
-    ['another action', { header: { action: 'on-subscribe' } }, 'no answer to a search'],
+    ['another action', { header: { action: 'on-subscribe' } }, 'no answer to what was asked'],
     ['no item', { response: { items: [] } }, 'has 0 items to 1'],
     [
       'another item',

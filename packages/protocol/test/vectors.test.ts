@@ -8,6 +8,8 @@ import {
   parseCallbackEnvelope,
   parseEncryptedMessage,
   parseEnvelope,
+  parseExistsRequest,
+  parseExistsResponse,
   parseNotifyRequest,
   parseSearchRequest,
   parseSearchResponse,
@@ -38,6 +40,7 @@ function load(kind: 'valid' | 'invalid'): [string, Vector][] {
 const REQUESTS: Readonly<Record<string, (message: unknown, header: Envelope['header']) => unknown>> = {
   '/registry/search': parseSearchRequest,
   '/registry/sync/statistics': parseStatisticsRequest,
+  '/registry/sync/exists': parseExistsRequest,
   '/registry/subscribe': (message, header) => parseSubscribeRequest(message, header.message_ts),
   '/registry/unsubscribe': parseUnsubscribeRequest,
   '/registry/txn/status': parseTxnStatusRequest,
@@ -46,6 +49,7 @@ const CALLBACKS: Readonly<Record<string, (message: unknown) => unknown>> = {
   '/registry/on-search': parseSearchResponse,
   // Sent as the answer of sync/statistics.
   '/registry/on-statistics': parseStatisticsResponse,
+  '/registry/sync/on-exists': parseExistsResponse,
   '/registry/on-subscribe': parseSubscribeResponse,
   '/registry/on-unsubscribe': parseUnsubscribeResponse,
   '/registry/notify': parseNotifyRequest,

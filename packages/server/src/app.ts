@@ -4,6 +4,7 @@ import { type Config, ConfigError } from './config.ts';
 import { openAuditLog } from './disclosure/audit-log.ts';
 import { createPseudonyms } from './disclosure/pseudonyms.ts';
 import { createQueryDescriber } from './disclosure/query-description.ts';
+import { createForeground } from './foreground.ts';
 import { createGate } from './http/gate.ts';
 import type { HealthParts } from './http/routes/health.ts';
 import { createHttpServer } from './http/server.ts';
@@ -15,8 +16,6 @@ import { BUILT_IN_PROFILES } from './profiles/index.ts';
 import type { Profile } from './profiles/profile.ts';
 import { openReader } from './registry/reader.ts';
 import { isProfileApplied, reconcileProfile } from './registry/reconcile.ts';
-import { createSearchService } from './services/answer-search.ts';
-import { createStatisticsService } from './services/answer-statistics.ts';
 import { createAuditorService } from './services/answer-auditor.ts';
 import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts';
 import { createConsentTokens } from './services/consent-tokens.ts';
@@ -112,6 +111,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
     const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
     const consentTokens = createConsentTokens(database.db, now);
+    const finding = { ...config, profiles, reader, cursorKey, pseudonyms, consentTokens, now };
     const searching = {
       reception: {
         ...config,
@@ -121,15 +121,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         publishedKeys,
         log,
       },
-      search: createSearch({ ...config, profiles, reader, cursorKey, pseudonyms, consentTokens, now }),
+      search: createSearch(finding),
       audit,
       answers,
       describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
       cursorKey,
       pseudonyms,
       charge: gate.charge,
+      chargeIdentifiers: gate.chargeIdentifiers,
     };
-    const search = createSearchService(searching);
     const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
     const workers: readonly Troubled[] =
       role === 'http'
@@ -147,8 +147,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         ...config,
         profiles,
         gate,
-        search,
-        statistics: createStatisticsService({ ...searching, ...config, profiles, reader, now, key: sealer.deriveKey('statistics') }),
+        ...createForeground({ ...searching, finding, statisticsKey: sealer.deriveKey('statistics') }),
         ...background,
         inbox: createInbox({ ...searching, db: database.db, directory, sealer }),
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),

@@ -45,6 +45,8 @@ export interface Registry {
   /** What messages are encrypted to. */
   decryptionKey: DecryptionKey | undefined;
   answer: (asked: Asked) => Answer | Promise<Answer>;
+  /** Answers what is no search. */
+  answerOther: (asked: Pick<Asked, 'envelope' | 'token'>) => Answer;
   close(): Promise<void>;
 }
 
@@ -129,6 +131,7 @@ export async function startRegistry(): Promise<Registry> {
       findKey: () => registry.decryptionKey,
       maxBytes: 1_000_000,
     });
+    if (envelope.header.action !== 'search') return registry.answerOther({ envelope, token });
     return registry.answer({ envelope, request: parseSearchRequest(envelope.message), token });
   }
 
@@ -142,6 +145,7 @@ export async function startRegistry(): Promise<Registry> {
     validTokens: undefined,
     decryptionKey: undefined,
     answer: (asked) => ({ body: writeAnswer(registry, asked) }),
+    answerOther: () => refuse(404, 'err.request.not_found', 'there is nothing here'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -175,7 +179,12 @@ export async function writeEncryptedAnswer(
   return signAnswer(registry, asked, encrypted, { ...change, header: { is_msg_encrypted: true, ...change.header } });
 }
 
-function signAnswer(registry: Registry, asked: Asked, messageText: string | undefined, change: AnswerChange): string {
+export function signAnswer(
+  registry: Registry,
+  asked: Pick<Asked, 'envelope'>,
+  messageText: string | undefined,
+  change: AnswerChange,
+): string {
   const headerText = writeCallbackHeader({ ...answerHeader(asked), ...change.header });
   const created = Math.floor(Date.now() / 1000);
   const signature = signContent(signedContent(headerText, messageText), registry.signingKey, {
@@ -187,11 +196,11 @@ function signAnswer(registry: Registry, asked: Asked, messageText: string | unde
   return writeSignedEnvelope({ headerText, messageText, signature });
 }
 
-function answerHeader({ envelope: { header } }: Asked): WrittenCallbackHeader {
+function answerHeader({ envelope: { header } }: Pick<Asked, 'envelope'>): WrittenCallbackHeader {
   return {
     message_id: randomUUID(),
     message_ts: new Date().toISOString(),
-    action: 'on-search',
+    action: `on-${header.action}`,
     status: 'succ',
     total_count: header.total_count,
     completed_count: header.total_count,

@@ -131,6 +131,6 @@ export function readMarks(record: Pick<FoundRecord, 'cover'>): ReadonlySet<strin
 type Cover = readonly (readonly [id: string, marks: readonly string[]])[];
 
 /** What the database wrote (`registry/compile-consent.ts`). */
-function readCover({ cover }: Pick<FoundRecord, 'cover'>): Cover {
+export function readCover({ cover }: Pick<FoundRecord, 'cover'>): Cover {
   return cover === undefined ? [] : (JSON.parse(cover) as Cover);
 }

@@ -26,6 +26,8 @@ export interface Gate {
   readCallback(request: FastifyRequest): { readonly bearer: Sender | undefined; readonly bytes: Buffer };
   /** Takes further points of the partner's limit, for messages that cost more than their route. */
   charge(sender: Sender, points: number): Promise<void>;
+  /** Takes of the identifiers that the partner may check in a day (UTC), whatever it paid for them in points. */
+  chargeIdentifiers(sender: Sender, identifiers: number): Promise<void>;
 }
 
 /** A line of the table, and the registry that the path names. */
@@ -40,6 +42,8 @@ export interface GateParts {
 }
 
 const WINDOW_SECONDS = 60;
+const DAY_SECONDS = 86_400;
+const IDENTIFIERS_A_DAY = 1_000_000;
 
 export function createGate(parts: GateParts): Gate {
   const senders = new WeakMap<FastifyRequest, Sender>();
@@ -89,6 +93,18 @@ export function createGate(parts: GateParts): Gate {
     async charge(sender, points) {
       if (points > 0 && !(await spend(sender, points)).allowed)
         throw new DciError(TOO_MANY, 'the message asks for more than the limit of this partner leaves; ask for less, or wait');
+    },
+    async chargeIdentifiers(sender, identifiers) {
+      if (identifiers === 0) return;
+      const { id, limits } = sender.partner;
+      const rule = { limit: limits.identifiersPerDay ?? IDENTIFIERS_A_DAY, windowSeconds: DAY_SECONDS, leasesAhead: false };
+      const decision = await parts.limiter.consume(`identifiers ${id}`, identifiers, rule);
+      if (decision.allowed) return;
+      replies.get(sender)?.headers(rateLimitHeaders(decision, 'identifiers'));
+      throw new DciError(
+        TOO_MANY,
+        `your agreement lets ${rule.limit} identifiers be checked in a day, of which ${decision.remaining} are left; ask for less, or wait`,
+      );
     },
   };
 }

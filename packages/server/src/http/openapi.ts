@@ -2,6 +2,8 @@ import {
   Acknowledgement,
   CallbackHeader,
   EncryptedMessage,
+  ExistsRequest,
+  ExistsResponse,
   NotifyRequest,
   RequestHeader,
   SearchRequest,
@@ -37,6 +39,7 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
         { name: 'search', description: 'Search a registry' },
         { name: 'inbox', description: 'What other registries send here: answers to requests of this server, and notifications' },
         { name: 'statistics', description: 'Count what is in a registry: an extension of this server' },
+        { name: 'coordination', description: 'Find out whom several programmes have in common: extensions of this server' },
         { name: 'records', description: 'Change a registry' },
         { name: 'audit', description: 'Read the audit trail' },
         { name: 'authorization', description: 'Access tokens' },
@@ -99,6 +102,43 @@ function whereOf(mounted: Profile | undefined): string {
   return mounted === undefined ? 'the registry that each item names in reg_type, or the default one' : `the registry "${mounted.registry}"`;
 }
 
+export function existsDocumentation(mounted: Profile | undefined): FastifySchema {
+  return extensionDocumentation(mounted, {
+    tag: 'coordination',
+    summary: `Extension, not part of the standard: which of many identifiers are in ${whereOf(mounted)}`,
+    description:
+      'Up to 10,000 identifiers an item; the answer has those of records that the partner may see, and nothing else of them. Under every field rule that lets identifiers be asked for. Needs the scope registry/exists.',
+    request: ExistsRequest,
+    response: ExistsResponse,
+  });
+}
+
+interface Extension {
+  readonly tag: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly request: TSchema;
+  readonly response: TSchema;
+}
+
+function extensionDocumentation(mounted: Profile | undefined, { tag, summary, description, request, response }: Extension): FastifySchema {
+  const search = searchDocumentation(mounted);
+  return {
+    ...search,
+    tags: [tag],
+    summary,
+    description,
+    body: Type.Object({ signature: Signature, header: RequestHeader, message: encryptable(request) }),
+    response: {
+      ...(search.response as object),
+      200: describe(
+        'A signed envelope; without message where the header was refused',
+        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(encryptable(response)) }),
+      ),
+    },
+  };
+}
+
 export function statusDocumentation(mounted: Profile | undefined): FastifySchema {
   const { description: _, ...search } = searchDocumentation(mounted);
   return {
@@ -116,22 +156,14 @@ export function statusDocumentation(mounted: Profile | undefined): FastifySchema
 }
 
 export function statisticsDocumentation(mounted: Profile | undefined): FastifySchema {
-  const { description: _, ...search } = searchDocumentation(mounted);
-  return {
-    ...search,
-    tags: ['statistics'],
+  return extensionDocumentation(mounted, {
+    tag: 'statistics',
     summary: `Extension, not part of the standard: statistics of ${whereOf(mounted)}`,
     description:
       'How many records there are by up to three dimensions, never a record. Counts are off by a few, and small ones are not told. Needs the scope registry/statistics.',
-    body: Type.Object({ signature: Signature, header: RequestHeader, message: encryptable(StatisticsRequest) }),
-    response: {
-      ...(search.response as object),
-      200: describe(
-        'A signed envelope; without message where the header was refused',
-        Type.Object({ signature: Signature, header: CallbackHeader, message: Type.Optional(encryptable(StatisticsResponse)) }),
-      ),
-    },
-  };
+    request: StatisticsRequest,
+    response: StatisticsResponse,
+  });
 }
 
 const ASKED: Readonly<Record<string, { readonly summary: string; readonly message: TSchema }>> = {

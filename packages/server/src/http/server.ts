@@ -45,6 +45,7 @@ export interface HttpParts
   readonly gate: Gate;
   readonly search: SyncService;
   readonly statistics: SyncService;
+  readonly exists: SyncService;
   readonly status: SyncService;
   readonly acceptor: RequestAcceptor;
   readonly actions: readonly AsyncAction[];
@@ -154,9 +155,16 @@ function createRefuser(parts: HttpParts, explain: Explain): Refuser {
   return (error, request, reply) =>
     sendRefusal(reply, explain(error, request), {
       sync: pathOf(request).includes('/sync/'),
-      action: pathOf(request).endsWith('/txn/status') ? 'txn-on-status' : 'on-search',
+      action: answeringAction(request),
       partner: parts.gate.senderOf(request)?.partner,
     });
+}
+
+/** The action of the answer, had there been one. */
+function answeringAction(request: FastifyRequest): string {
+  if (pathOf(request).endsWith('/txn/status')) return 'txn-on-status';
+  const [, action = 'search'] = /\/sync\/([a-z]+)$/.exec(request.routeOptions.url ?? '') ?? [];
+  return `on-${action}`;
 }
 
 /** What is not HTTP never becomes a request: the connection is told and closed. */

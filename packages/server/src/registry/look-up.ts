@@ -1,5 +1,5 @@
 import { getRecordType } from '../profiles/index.ts';
-import type { RecordType } from '../profiles/profile.ts';
+import type { IdentifierType, RecordType } from '../profiles/profile.ts';
 import { compileSeen, getIdentifierType, type RowScope, whereCovered } from './compile-filter.ts';
 import type { CompiledQuery, Filter, SearchPlan } from './plan.ts';
 import { listRecordColumns, nameQuery, rowOf } from './record-columns.ts';
@@ -58,14 +58,16 @@ export function compileLookUps(plans: readonly [LookUpPlan, ...LookUpPlan[]]): C
   );
 }
 
-/** Records that are in sight, by an identifier that may be compared. */
 function selectFound(plan: LookUpPlan, parameters: Parameters): string {
-  const { profile, recordType, filter } = plan;
   const row = rowOf(plan, parameters);
+  return `select ${listRecordColumns(row).join(', ')} ${fromIdentifier(plan, getIdentifierType(plan.filter, row), row)}`;
+}
+
+/** Records that are in sight, by a current identifier that may be compared; type and value are for the caller to add. */
+export function fromIdentifier({ profile, recordType }: SearchPlan, type: IdentifierType, row: RowScope): string {
   const current = `i.registry = ${quoteText(profile.registry)} and i.record_type = ${quoteText(recordType.name)} and i.valid_to is null`;
-  const from = `identifier i join ${tableOf(profile, recordType)} r on r.id = i.record_id`;
-  const where = whereCovered(compileSeen(current, row), getIdentifierType(filter, row), row);
-  return `select ${listRecordColumns(row).join(', ')} from ${from} where ${where}`;
+  const where = whereCovered(compileSeen(current, row), type, row);
+  return `from identifier i join ${tableOf(profile, recordType)} r on r.id = i.record_id where ${where}`;
 }
 
 function columnsOf(plan: SearchPlan, alias: string): readonly string[] {

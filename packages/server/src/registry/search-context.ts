@@ -36,4 +36,4 @@ export interface SearchLimits extends QueryLimits {
   readonly maxMatches: number;
 }
 
-export type Pass = (plan: SearchPlan, criteria: SearchCriteria, context: SearchContext) => SearchPlan;
+export type Pass = (plan: SearchPlan, criteria: Pick<SearchCriteria, 'sort' | 'pagination'>, context: SearchContext) => SearchPlan;

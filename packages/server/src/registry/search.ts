@@ -20,7 +20,12 @@ const PASSES: readonly Pass[] = [orderPage, restrictRows, deriveAges, selectPage
 
 /** Plans a search, or throws a `DciError` with the item's reason code and the pointer of the fault. */
 export function planSearch(criteria: SearchCriteria, context: SearchContext): SearchPlan {
-  return PASSES.reduce((plan, pass) => pass(plan, criteria, context), beginPlan(criteria, context));
+  return applyPasses(beginPlan(criteria, context), criteria, context);
+}
+
+/** What every plan goes through, whoever began it. */
+export function applyPasses(plan: SearchPlan, criteria: Parameters<Pass>[1], context: SearchContext): SearchPlan {
+  return PASSES.reduce((planned, pass) => pass(planned, criteria, context), plan);
 }
 
 function beginPlan(criteria: SearchCriteria, context: SearchContext): SearchPlan {
@@ -76,7 +81,7 @@ export function planRecords(
     page: { size: ids.length, number: 1 },
     maxMatches: ids.length,
   };
-  return PASSES.reduce((planned, pass) => pass(planned, criteria, { ...context, limits }), plan);
+  return applyPasses(plan, criteria, { ...context, limits });
 }
 
 /** The entity of an answer whose query says nothing of it. */

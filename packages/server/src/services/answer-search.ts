@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { parseSearchRequest, type SearchRequest } from '@dci/protocol';
+import { parseSearchRequest } from '@dci/protocol';
 import { decideGrant } from '../disclosure/grant.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
 import { type AskedNow, createSyncService, type SyncAnswer, type SyncService, type SyncServiceParts } from './answer-sync.ts';
 import { checkHeader, type Sender } from './receive-message.ts';
 import { describeSearch } from './search-audit.ts';
 import { searchCost } from './search-cost.ts';
-import { summariseOutcomes, writeSearchMessage } from './search-message.ts';
+import { countItems, summariseOutcomes, writeSearchMessage } from './search-message.ts';
 import type { Search } from './search.ts';
 
 export interface SearchServiceParts extends SyncServiceParts {
@@ -28,7 +28,7 @@ export function createSearchService(parts: SearchServiceParts): SyncService {
 async function answer(parts: SearchServiceParts, { sender, mounted, message, gone }: AskedNow): Promise<SyncAnswer> {
   const { partner } = sender;
   const grant = decideGrant(partner);
-  const items = countItems(message.message);
+  const items = countItems(message.message, 'search_request');
   checkHeader(parts.reception, message, { action: 'search', items, maxItems: partner.limits.itemsPerMessage ?? MAX_ITEMS });
   const request = parseSearchRequest(message.message);
   await parts.charge(sender, searchCost(request.search_request) - 1);
@@ -43,9 +43,4 @@ async function answer(parts: SearchServiceParts, { sender, mounted, message, gon
         outcomes,
       ),
   };
-}
-
-function countItems(message: unknown): number | undefined {
-  const items = (message as Partial<SearchRequest> | null | undefined)?.search_request;
-  return Array.isArray(items) ? items.length : undefined;
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { parseStatisticsRequest, type StatisticsRequest } from '@dci/protocol';
+import { parseStatisticsRequest } from '@dci/protocol';
 import { decideGrant } from '../disclosure/grant.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
 import { createSyncService, type SyncService, type SyncServiceParts } from './answer-sync.ts';
 import { checkHeader, type Sender } from './receive-message.ts';
 import { describeStatistics } from './statistics-audit.ts';
 import { writeStatisticsMessage } from './statistics-message.ts';
-import { summariseOutcomes } from './search-message.ts';
+import { countItems, summariseOutcomes } from './search-message.ts';
 import { createStatistics, type StatisticsParts } from './statistics.ts';
 
 export interface StatisticsServiceParts extends SyncServiceParts, StatisticsParts {
@@ -28,7 +28,7 @@ export function createStatisticsService(parts: StatisticsServiceParts): SyncServ
       const { partner } = sender;
       const grant = decideGrant(partner);
       const maxItems = Math.min(partner.limits.itemsPerMessage ?? MAX_ITEMS, MAX_ITEMS);
-      checkHeader(parts.reception, message, { action: 'statistics', items: countItems(message.message), maxItems });
+      checkHeader(parts.reception, message, { action: 'statistics', items: countItems(message.message, 'statistics_request'), maxItems });
       const request = parseStatisticsRequest(message.message);
       const items = request.statistics_request.length;
       if (items > 1) await parts.charge(sender, (items - 1) * POINTS_AN_ITEM);
@@ -42,9 +42,4 @@ export function createStatisticsService(parts: StatisticsServiceParts): SyncServ
       };
     },
   });
-}
-
-function countItems(message: unknown): number | undefined {
-  const items = (message as Partial<StatisticsRequest> | null | undefined)?.statistics_request;
-  return Array.isArray(items) ? items.length : undefined;
 }

@@ -1,7 +1,13 @@
 import { DciError, type SearchCriteria } from '@dci/protocol';
+import type { Grant } from '../disclosure/grant.ts';
+import { decidePurpose } from '../disclosure/stated-purpose.ts';
 import type { Profile } from '../profiles/profile.ts';
+import type { SearchContext } from '../registry/search-context.ts';
 import type { Partner } from '../store/partners.ts';
+import type { ConsentTokens } from './consent-tokens.ts';
 import { findOpenRegistry, type ServedRegistries } from './open-registry.ts';
+import { type PlannedFor, planningContext, type PlanningParts } from './planning-context.ts';
+import { acceptPresentedConsents } from './present-consents.ts';
 
 /** What the items of a message have in common, whatever they ask: each is planned by itself, in a registry of its own. */
 
@@ -40,7 +46,55 @@ export function asItemRefusal(error: unknown): DciError {
   throw error;
 }
 
-/** The registry an item asks, of those that are open to the partner. */
+/** Who asks, and where. */
+export interface Asker extends Pick<PlannedFor, 'pages'> {
+  readonly partner: Partner;
+  readonly grant: Grant;
+  /** The registry of the path, where the path names one. */
+  readonly mounted: Profile | undefined;
+}
+
+export interface CriteriaParts extends ServedRegistries, PlanningParts {
+  readonly consentTokens: ConsentTokens;
+}
+
+/** The items of a message, and what of each says for which records it asks. */
+export interface CriteriaList<Item, Criteria> {
+  readonly items: readonly Item[];
+  /** Names of the list in the message, and of the criteria in an item. */
+  readonly names: readonly [list: string, criteria: string];
+  readonly criteriaOf: (item: Item) => Criteria;
+}
+
+type Asking = Pick<SearchCriteria, 'reg_type' | 'consent' | 'authorize'>;
+
+/** Plans items that ask for records of a registry: under what the asker may see, for the purpose stated, with the consents that come with them. */
+export async function planCriteria<Item extends { readonly reference_id: string }, Criteria extends Asking, Planned>(
+  parts: CriteriaParts,
+  asker: Asker,
+  { items, names: [list, name], criteriaOf }: CriteriaList<Item, Criteria>,
+  plan: (criteria: Criteria, context: SearchContext) => Planned,
+): Promise<(RefusedItem<Item> | { readonly item: Item; readonly purpose: string | undefined; readonly plan: Planned })[]> {
+  const { partner, grant, mounted, pages } = asker;
+  const place = `/message/${list}`;
+  const choose = (criteria: Asking, pointer: string): Profile => chooseProfile(parts, partner, mounted, criteria, pointer);
+  const refusals = await acceptPresentedConsents(parts.consentTokens, {
+    partner,
+    grant,
+    items: items.map((item, index) => ({ criteria: criteriaOf(item), pointer: `${place}/${index}/${name}` })),
+    chooseProfile: choose,
+  });
+  return planItems(items, place, (item, itemPointer, index) => {
+    const refusal = refusals.get(index);
+    if (refusal !== undefined) throw refusal;
+    const [criteria, pointer] = [criteriaOf(item), `${itemPointer}/${name}`];
+    const profile = choose(criteria, pointer);
+    const context = planningContext(parts, { partner, grant, profile, criteria, pointer, ...(pages && { pages }) });
+    return { plan: plan(criteria, context), purpose: decidePurpose(grant, criteria, pointer) };
+  });
+}
+
+/** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */
 export function chooseProfile(
   served: ServedRegistries,
   partner: Partner,
@@ -49,9 +103,8 @@ export function chooseProfile(
   pointer: string,
 ): Profile {
   const chosen = findOpenRegistry(served, partner, mounted, regType);
-  if (chosen === undefined)
-    throw new DciError('rjct.search_criteria.invalid', 'reg_type does not name a registry that is open to you on this path', {
-      pointer: `${pointer}/reg_type`,
-    });
-  return chosen;
+  if (chosen !== undefined) return chosen;
+  throw new DciError('rjct.search_criteria.invalid', 'reg_type does not name a registry that is open to you on this path', {
+    pointer: `${pointer}/reg_type`,
+  });
 }

@@ -1,4 +1,4 @@
-import { DciError, type SearchItem } from '@dci/protocol';
+import { DciError, type SearchCriteria } from '@dci/protocol';
 import type { Grant } from '../disclosure/grant.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Partner } from '../store/partners.ts';
@@ -7,9 +7,15 @@ import type { ConsentTokens } from './consent-tokens.ts';
 export interface PresentedConsents {
   readonly partner: Partner;
   readonly grant: Grant;
-  readonly items: readonly SearchItem[];
+  readonly items: readonly Presenting[];
   /** The registry of an item; throws the item's refusal. */
-  readonly chooseProfile: (item: SearchItem, pointer: string) => Profile;
+  readonly chooseProfile: (criteria: Presenting['criteria'], pointer: string) => Profile;
+}
+
+interface Presenting {
+  readonly criteria: Pick<SearchCriteria, 'reg_type' | 'consent' | 'authorize'>;
+  /** Of the criteria in the message. */
+  readonly pointer: string;
 }
 
 /** In one message; each costs a signature to verify and a row. */
@@ -27,12 +33,11 @@ export async function acceptPresentedConsents(
   if (grant.legalBasis.kind !== 'consent') return refusals;
   let taken = 0;
   for (const [index, item] of items.entries()) {
-    const criteria = `/message/search_request/${index}/search_criteria`;
     try {
-      for (const { token, pointer } of listTokens(item, criteria)) {
+      for (const { token, pointer } of listTokens(item)) {
         taken += 1;
         if (taken > MOST_TOKENS) throw refusal(`a message may hold ${MOST_TOKENS} consent tokens`, pointer);
-        await tokens.accept(partner, chooseProfile(item, criteria), token, pointer);
+        await tokens.accept(partner, chooseProfile(item.criteria, item.pointer), token, pointer);
       }
     } catch (error) {
       if (!(error instanceof DciError && error.code.startsWith('rjct.'))) throw error;
@@ -42,7 +47,7 @@ export async function acceptPresentedConsents(
   return refusals;
 }
 
-function listTokens({ search_criteria: criteria }: SearchItem, pointer: string): readonly { token: string; pointer: string }[] {
+function listTokens({ criteria, pointer }: Presenting): readonly { token: string; pointer: string }[] {
   return (['authorize', 'consent'] as const).flatMap((member) => {
     const token = criteria[member]?.['consent_jws'];
     if (token === undefined || token === '') return [];

@@ -15,8 +15,9 @@ export interface RateLimiter {
 export interface RateRule {
   /** Points a window; at least 1. */
   readonly limit: number;
-  /** At most an hour. */
   readonly windowSeconds: number;
+  /** `false`: leases what is asked and no more; where a window is so long that what a process leaves unspent would be missed. */
+  readonly leasesAhead?: boolean;
 }
 
 export interface RateDecision {
@@ -41,7 +42,6 @@ interface Window {
 const BLOCKS_PER_WINDOW = 20;
 const FORGET_EVERY_MS = 60_000;
 const PURGE_EVERY_MS = 600_000;
-const LONGEST_WINDOW_MS = 3_600_000;
 
 /** `now`: epoch milliseconds. */
 export function createRateLimiter(db: Db, { now }: { now: () => number }): RateLimiter {
@@ -65,12 +65,12 @@ export function createRateLimiter(db: Db, { now }: { now: () => number }): RateL
     for (const [subject, window] of windows) if (window.end <= time) windows.delete(subject);
   }
 
-  async function lease(subject: string, window: Window, points: number, limit: number): Promise<number> {
+  async function lease(subject: string, window: Window, points: number, { limit, leasesAhead = true }: RateRule): Promise<number> {
     if (now() - purged > PURGE_EVERY_MS) {
       purged = now();
-      await deleteRateWindows(db, new Date(now() - 2 * LONGEST_WINDOW_MS));
+      await deleteRateWindows(db, new Date(now()));
     }
-    const block = Math.max(points, Math.ceil(limit / BLOCKS_PER_WINDOW));
+    const block = leasesAhead ? Math.max(points, Math.ceil(limit / BLOCKS_PER_WINDOW)) : points;
     const { granted, used } = await leasePoints(db, { subject, windowStart: new Date(window.start), points, block, limit });
     window.leased += granted;
     window.used = Math.max(window.used, used);
@@ -81,7 +81,7 @@ export function createRateLimiter(db: Db, { now }: { now: () => number }): RateL
     for (;;) {
       if (window.leasing !== undefined) await window.leasing;
       else {
-        window.leasing = lease(subject, window, points - window.leased, rule.limit).finally(() => {
+        window.leasing = lease(subject, window, points - window.leased, rule).finally(() => {
           window.leasing = undefined;
         });
         if ((await window.leasing) === 0) return decide(window, false, rule);

@@ -202,6 +202,8 @@ const KNOWN_ACTIONS: ReadonlySet<string> = new Set([
   'on-search',
   'statistics',
   'on-statistics',
+  'exists',
+  'on-exists',
   'subscribe',
   'on-subscribe',
   'unsubscribe',

@@ -4,6 +4,7 @@ export const SCOPES = [
   'registry/subscribe',
   'registry/subscribe-all',
   'registry/statistics',
+  'registry/exists',
   'registry/write',
   'consent/write',
   'audit/read',

@@ -51,7 +51,7 @@ export function describeItems<Answered extends { readonly purpose: string | unde
   };
 }
 
-function listAnswered<Answered>(outcomes: AuditedItems<Answered>['outcomes']): readonly Answered[] {
+export function listAnswered<Answered>(outcomes: AuditedItems<Answered>['outcomes']): readonly Answered[] {
   return outcomes.flatMap((outcome) => (isRefused(outcome) ? [] : [outcome]));
 }
 

@@ -1,6 +1,7 @@
-import { type DciError, type SearchReasonCode, type WrittenSearchItem, writeSearchResponse } from '@dci/protocol';
+import { cutReason, type DciError, type SearchReasonCode, type WrittenSearchItem, writeSearchResponse } from '@dci/protocol';
 import { sealCursor } from '../registry/cursor.ts';
 import type { AnswerHeader } from './answer-writer.ts';
+import type { RefusedItem } from './plan-items.ts';
 import type { SearchOutcome } from './search.ts';
 
 /** From the outcomes of a search to what is sent: the message as canonical text, and what the header says of it. */
@@ -40,24 +41,38 @@ export function tell(fault: DciError): string {
   return fault.pointer === undefined ? fault.message : `${fault.message} (at ${fault.pointer === '' ? '/' : fault.pointer})`;
 }
 
-function writeItem(terms: SearchMessageTerms, timestamp: string, outcome: SearchOutcome): WrittenSearchItem {
-  const { item } = outcome;
-  const common = {
-    reference_id: item.reference_id,
-    timestamp,
-    ...(item.locale === undefined ? {} : { locale: item.locale }),
+/** The number of items in the list of that name, where there is one. */
+export function countItems(message: unknown, list: string): number | undefined {
+  const items = (message as Readonly<Record<string, unknown>> | null | undefined)?.[list];
+  return Array.isArray(items) ? items.length : undefined;
+}
+
+interface ItemNames {
+  readonly reference_id: string;
+  readonly locale?: string | undefined;
+}
+
+/** The answer to an item that was refused, the same whatever it asked. */
+export function refusedItem({ item, refusal }: RefusedItem<ItemNames>, timestamp: string) {
+  return {
+    ...answeredItem(item, timestamp),
+    status: 'rjct' as const,
+    status_reason_code: refusal.code as SearchReasonCode,
+    status_reason_message: cutReason(tell(refusal)),
   };
-  if ('refusal' in outcome)
-    return {
-      ...common,
-      status: 'rjct',
-      status_reason_code: outcome.refusal.code as SearchReasonCode,
-      status_reason_message: tell(outcome.refusal),
-    };
+}
+
+/** What every answer to an item begins with. */
+export function answeredItem({ reference_id, locale }: ItemNames, timestamp: string) {
+  return { reference_id, timestamp, ...(locale === undefined ? {} : { locale }) };
+}
+
+function writeItem(terms: SearchMessageTerms, timestamp: string, outcome: SearchOutcome): WrittenSearchItem {
+  if ('refusal' in outcome) return refusedItem(outcome, timestamp);
   const { plan, records, totalCount } = outcome.result;
   const nextCursor = sealCursor(outcome.result, terms);
   return {
-    ...common,
+    ...answeredItem(outcome.item, timestamp),
     status: 'succ',
     reg_type: plan.profile.regTypes[0] ?? plan.profile.registry,
     reg_record_type: plan.entity.name,

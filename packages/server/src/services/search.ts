@@ -1,21 +1,12 @@
 import { DciError, type SearchItem, type SearchRequest } from '@dci/protocol';
 import { type DisclosedResult, disclose } from '../disclosure/disclose.ts';
-import type { Grant } from '../disclosure/grant.ts';
 import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
-import { decidePurpose } from '../disclosure/stated-purpose.ts';
-import type { Profile } from '../profiles/profile.ts';
-import type { SearchPlan } from '../registry/plan.ts';
 import { executeSearches } from '../registry/execute.ts';
 import { createLanes } from '../registry/lanes.ts';
 import { openMessageBudget } from '../registry/message-budget.ts';
 import type { Reader } from '../registry/reader.ts';
 import { planSearch } from '../registry/search.ts';
-import type { Partner } from '../store/partners.ts';
-import type { ConsentTokens } from './consent-tokens.ts';
-import type { ServedRegistries } from './open-registry.ts';
-import { chooseProfile, planItems, type RefusedItem } from './plan-items.ts';
-import { planningContext } from './planning-context.ts';
-import { acceptPresentedConsents } from './present-consents.ts';
+import { type Asker, type CriteriaParts, planCriteria, type RefusedItem } from './plan-items.ts';
 
 /**
  * The search: the items of a request, each answered or refused. Items are planned one by one, so that one that cannot be
@@ -26,11 +17,7 @@ export interface Search {
 }
 
 /** What is asked, by whom, and what he may see. */
-export interface AskedSearch {
-  readonly partner: Partner;
-  readonly grant: Grant;
-  /** The registry of the path, where the path names one. */
-  readonly mounted: Profile | undefined;
+export interface AskedSearch extends Asker {
   readonly request: SearchRequest;
   readonly pages: PageSizes;
   /** Whoever asked has gone: nothing more is read for him. */
@@ -52,13 +39,9 @@ export interface AnsweredItem {
   readonly result: DisclosedResult;
 }
 
-export interface SearchParts extends ServedRegistries {
+export interface SearchParts extends CriteriaParts {
   readonly reader: Reader;
-  readonly cursorKey: Buffer;
   readonly pseudonyms: Pseudonyms;
-  readonly consentTokens: ConsentTokens;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
 }
 
 /** Of one partner, at a time; look-ups by identifier do not count. */
@@ -69,17 +52,12 @@ export function createSearch(parts: SearchParts): Search {
   const lanes = createLanes(SEARCHES_SIDE_BY_SIDE);
   return {
     async run(asked) {
-      const refusals = await acceptPresentedConsents(parts.consentTokens, {
-        partner: asked.partner,
-        grant: asked.grant,
+      const list = {
         items: asked.request.search_request,
-        chooseProfile: (item, pointer) => chooseProfile(parts, asked.partner, asked.mounted, item.search_criteria, pointer),
-      });
-      const planned = planItems(asked.request.search_request, '/message/search_request', (item, pointer, index) => {
-        const refusal = refusals.get(index);
-        if (refusal !== undefined) throw refusal;
-        return planItem(parts, asked, item, `${pointer}/search_criteria`);
-      });
+        names: ['search_request', 'search_criteria'],
+        criteriaOf: (item: SearchItem) => item.search_criteria,
+      } as const;
+      const planned = await planCriteria(parts, asked, list, planSearch);
       const plans = planned.flatMap((entry) => ('plan' in entry ? [entry.plan] : []));
       const results = await executeSearches(parts.reader, plans, {
         budget: openMessageBudget(MESSAGE_LIMITS, () => performance.now()),
@@ -97,16 +75,4 @@ export function createSearch(parts: SearchParts): Search {
       });
     },
   };
-}
-
-function planItem(
-  parts: SearchParts,
-  { partner, grant, mounted, pages }: AskedSearch,
-  item: SearchItem,
-  pointer: string,
-): { plan: SearchPlan; purpose: string | undefined } {
-  const criteria = item.search_criteria;
-  const profile = chooseProfile(parts, partner, mounted, criteria, pointer);
-  const plan = planSearch(criteria, planningContext(parts, { partner, grant, profile, criteria, pointer, pages }));
-  return { plan, purpose: decidePurpose(grant, criteria, pointer) };
 }

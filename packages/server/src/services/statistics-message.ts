@@ -1,13 +1,6 @@
-import {
-  canonicalJson,
-  type Statistics,
-  type StatisticsResponse,
-  type StatisticsResponseItem,
-  type SearchReasonCode,
-  cutReason,
-} from '@dci/protocol';
+import { canonicalJson, type Statistics, type StatisticsResponse, type StatisticsResponseItem } from '@dci/protocol';
 import type { DisclosedCount, DisclosedStatistics } from '../disclosure/disclose-statistics.ts';
-import { tell } from './search-message.ts';
+import { answeredItem, refusedItem } from './search-message.ts';
 import type { StatisticsOutcome } from './statistics.ts';
 
 /** The answer to a request for statistics as canonical text. */
@@ -21,15 +14,8 @@ export function writeStatisticsMessage(
 }
 
 function writeItem(outcome: StatisticsOutcome, timestamp: string): StatisticsResponseItem {
-  const { reference_id, locale } = outcome.item;
-  const common = { reference_id, timestamp, ...(locale === undefined ? {} : { locale }) };
-  if ('statistics' in outcome) return { ...common, status: 'succ', statistics: writeStatistics(outcome.statistics) };
-  return {
-    ...common,
-    status: 'rjct',
-    status_reason_code: outcome.refusal.code as SearchReasonCode,
-    status_reason_message: cutReason(tell(outcome.refusal)),
-  };
+  if ('refusal' in outcome) return refusedItem(outcome, timestamp);
+  return { ...answeredItem(outcome.item, timestamp), status: 'succ', statistics: writeStatistics(outcome.statistics) };
 }
 
 function writeStatistics({ plan, rows, total, threshold, asOf }: DisclosedStatistics): Statistics {

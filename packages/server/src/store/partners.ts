@@ -92,7 +92,7 @@ export type PartnerLimit = (typeof PARTNER_LIMITS)[number];
 
 /**
  * Points a minute; records a page; records that one search may match; items in one message; subscriptions at a time;
- * fewest records that statistics tell together.
+ * fewest records that statistics tell together; identifiers checked in a day.
  */
 export const PARTNER_LIMITS = [
   'pointsPerMinute',
@@ -101,6 +101,7 @@ export const PARTNER_LIMITS = [
   'itemsPerMessage',
   'subscriptions',
   'statisticsThreshold',
+  'identifiersPerDay',
 ] as const;
 
 /** What an operator decides about a partner. */

@@ -43,7 +43,9 @@ export async function leasePoints(db: Db, request: LeaseRequest): Promise<Lease>
   return rows[0] ?? { granted: 0, used: 0 };
 }
 
-/** Forgets windows that began before `before`. */
-export async function deleteRateWindows(db: Db, before: Date): Promise<void> {
-  await db.deleteFrom('rate_window').where('window_start', '<', before).execute();
+/** Forgets windows that ended at least as long ago as they lasted; a subject ends with the seconds of its window. */
+export async function deleteRateWindows(db: Db, now: Date): Promise<void> {
+  await sql`
+    delete from rate_window
+    where window_start + 2 * substring(subject from '[0-9]+$')::int * interval '1 second' < ${now}`.execute(db);
 }

@@ -61,6 +61,19 @@ describe('rate limiter', () => {
     expect(await limiter.consume('huge', 100, MINUTE)).toMatchObject({ allowed: true, remaining: 0 });
   });
 
+  it('keeps long windows, and leases no more of them than is asked, where told so', async () => {
+    const day = { limit: 100, windowSeconds: 86_400, leasesAhead: false };
+    expect(await openLimiter().consume('day', 30, day)).toMatchObject({ allowed: true, remaining: 70 });
+    // Another process, and the one after a restart.
+    expect(await openLimiter().consume('day', 69, day)).toMatchObject({ allowed: true, remaining: 1 });
+    clock += 5 * 3_600_000;
+    const last = openLimiter();
+    expect(await last.consume('minute', 1, MINUTE)).toMatchObject({ allowed: true });
+    expect(await last.consume('day', 2, day)).toMatchObject({ allowed: false, remaining: 1 });
+    expect(await last.consume('day', 1, day)).toMatchObject({ allowed: true, remaining: 0 });
+    clock += 49 * 3_600_000;
+  });
+
   it('begins anew with the next window and forgets old ones', async () => {
     const limiter = openLimiter();
     expect(await countAllowed([limiter], 'later', 110)).toBe(100);

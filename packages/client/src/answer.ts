@@ -6,24 +6,23 @@ import {
   type JsonText,
   openMessage,
   parseCallbackEnvelope,
-  parseSearchResponse,
   readJson,
-  type SearchResponse,
-  type SearchResponseItem,
   type VerificationKey,
   verifyMessage,
 } from '@dci/protocol';
 import { DciAnswerError, DciRefusal } from './errors.ts';
 import type { KeySet } from './key-set.ts';
-import type { SearchMessage } from './search-message.ts';
+import type { HttpAnswer } from './transport.ts';
+import type { AnswerItem, Question, QuestionAnswer } from './question.ts';
+import { listReferences, type RequestMessage } from './message.ts';
 
-/** The answer to a search, verified. */
-export interface SearchAnswer {
+/** The answer to what was asked, verified. */
+export interface Answer<Item> {
   readonly header: CallbackHeader;
   readonly transactionId: string;
   readonly correlationId: string;
-  /** One for each of the criteria, in their order: records with `succ`, a reason with `rjct`. */
-  readonly items: readonly SearchResponseItem[];
+  /** One for each of the criteria, in their order: what was asked for with `succ`, a reason with `rjct`. */
+  readonly items: readonly Item[];
   /** Id of the key that signed; undefined when the answer was taken unsigned. */
   readonly signedBy: string | undefined;
 }
@@ -38,20 +37,27 @@ export interface Trust {
   readonly now: () => number;
 }
 
+type Sent = RequestMessage<{ readonly transaction_id: string }>;
+
 /**
  * Reads the answer to `asked`: its form, its signature, and that it is ours.
  *
- * @throws DciAnswerError where it must not be used; DciRefusal where it says that the search was refused
+ * @throws DciAnswerError where it must not be used; DciRefusal where it says that all of it was refused
  */
-export async function readSearchAnswer(body: Uint8Array, status: number, asked: SearchMessage, trust: Trust): Promise<SearchAnswer> {
+export async function readAnswer<Item extends AnswerItem>(
+  { action, parse }: Question<Item>,
+  { body, status }: Pick<HttpAnswer, 'body' | 'status'>,
+  asked: Sent,
+  trust: Trust,
+): Promise<Answer<Item>> {
   const received = understand(() => readJson(body, { maxDepth: MAX_DEPTH }));
   const envelope = understand(() => parseCallbackEnvelope(received.value));
   const signedBy = trust.signatures === 'required' ? await verifyAnswer(received, envelope, trust) : undefined;
   const { header } = envelope;
-  assertOurs(header, asked);
+  assertOurs(header, action, asked);
   if (envelope.message === undefined) throw headerRefusal(header, status);
   const { message } = await openAnswer(envelope, asked, trust);
-  const response = understand(() => parseSearchResponse(message));
+  const response = understand(() => parse(message));
   const items = orderItems(response, asked);
   if (header.status === 'rjct') throw itemsRefusal(header, items, status);
   return { header, transactionId: response.transaction_id, correlationId: response.correlation_id, items, signedBy };
@@ -107,7 +113,7 @@ function verifyBy(
   }
 }
 
-async function openAnswer(envelope: CallbackEnvelope, asked: SearchMessage, { decryptionKeys }: Trust): Promise<CallbackEnvelope> {
+async function openAnswer(envelope: CallbackEnvelope, asked: Sent, { decryptionKeys }: Trust): Promise<CallbackEnvelope> {
   if (asked.header.is_msg_encrypted === true && envelope.header.is_msg_encrypted !== true)
     throw new DciAnswerError('the answer to an encrypted message came in clear');
   const findKey = (kid: string): DecryptionKey | undefined => decryptionKeys.find((key) => key.kid === kid);
@@ -119,8 +125,9 @@ async function openAnswer(envelope: CallbackEnvelope, asked: SearchMessage, { de
   }
 }
 
-function assertOurs(header: CallbackHeader, asked: SearchMessage): void {
-  if (header.action !== 'on-search') throw new DciAnswerError(`the answer is no answer to a search: its action is "${header.action}"`);
+function assertOurs(header: CallbackHeader, action: string, asked: Sent): void {
+  if (header.action !== `on-${action}`)
+    throw new DciAnswerError(`the answer is no answer to what was asked (${action}): its action is "${header.action}"`);
   if (header.receiver_id !== undefined && header.receiver_id !== asked.header.sender_id)
     throw new DciAnswerError(`the answer is for another receiver, "${header.receiver_id}"`);
   if (asked.header.receiver_id !== undefined && header.sender_id !== asked.header.receiver_id)
@@ -128,12 +135,12 @@ function assertOurs(header: CallbackHeader, asked: SearchMessage): void {
 }
 
 /** The items in the order in which they were asked; each must be there once. */
-function orderItems(response: SearchResponse, asked: SearchMessage): SearchResponseItem[] {
+function orderItems<Item extends AnswerItem>(response: QuestionAnswer<Item>, asked: Sent): Item[] {
   if (response.transaction_id !== asked.message.transaction_id) throw new DciAnswerError('the answer is of another transaction');
-  const found = new Map(response.search_response.map((item) => [item.reference_id, item]));
-  const references = asked.message.search_request.map((item) => item.reference_id);
-  if (response.search_response.length !== references.length || found.size !== references.length)
-    throw new DciAnswerError(`the answer has ${response.search_response.length} items to ${references.length} that were asked`);
+  const found = new Map(response.items.map((item) => [item.reference_id, item]));
+  const references = listReferences(asked);
+  if (response.items.length !== references.length || found.size !== references.length)
+    throw new DciAnswerError(`the answer has ${response.items.length} items to ${references.length} that were asked`);
   return references.map((reference) => {
     const item = found.get(reference);
     if (item === undefined) throw new DciAnswerError(`the answer lacks the item "${reference}"`);
@@ -148,7 +155,7 @@ function headerRefusal(header: CallbackHeader, status: number): DciRefusal | Dci
 }
 
 /** Every item was refused: the reason of the first says more than "too many errors". */
-function itemsRefusal(header: CallbackHeader, items: readonly SearchResponseItem[], status: number): DciRefusal {
+function itemsRefusal(header: CallbackHeader, items: readonly AnswerItem[], status: number): DciRefusal {
   const reason = items.find((item) => item.status_reason_code !== undefined);
   const code = reason?.status_reason_code ?? header.status_reason_code ?? 'rjct.errors.too_many';
   return new DciRefusal({ code, message: reason?.status_reason_message ?? header.status_reason_message ?? code, status, items });

@@ -1,0 +1,41 @@
+import { type ExistsResponseItem, parseExistsResponse, parseSearchResponse, type SearchResponseItem } from '@dci/protocol';
+
+/**
+ * What can be asked at once, several items in one message: the lists in request and answer, and the criteria of an item,
+ * are named after the action (`search_request`, `search_criteria`, `search_response`).
+ */
+export interface Question<Item extends AnswerItem> {
+  readonly action: string;
+  /** Reads the message of the answer, or throws. */
+  readonly parse: (message: unknown) => QuestionAnswer<Item>;
+}
+
+export interface QuestionAnswer<Item> {
+  readonly transaction_id: string;
+  readonly correlation_id: string;
+  readonly items: readonly Item[];
+}
+
+/** What every item of every answer has. */
+export interface AnswerItem {
+  readonly reference_id: string;
+  readonly status: string;
+  readonly status_reason_code?: string;
+  readonly status_reason_message?: string;
+}
+
+export const SEARCH: Question<SearchResponseItem> = {
+  action: 'search',
+  parse: (message) => {
+    const { search_response: items, ...ids } = parseSearchResponse(message);
+    return { ...ids, items };
+  },
+};
+
+export const EXISTS: Question<ExistsResponseItem> = {
+  action: 'exists',
+  parse: (message) => {
+    const { exists_response: items, ...ids } = parseExistsResponse(message);
+    return { ...ids, items };
+  },
+};
