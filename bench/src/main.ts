@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { benchFairness } from './fairness.ts';
+import { writeFairnessReport } from './fairness-report.ts';
 import { benchFanOut } from './fan-out.ts';
 import { writeFanOutReport } from './fan-out-report.ts';
 import { writeReport } from './report.ts';
@@ -8,6 +10,7 @@ import { benchSearch } from './search.ts';
 
 const USAGE = `Usage: npm run bench -- search [options]
        npm run bench -- fanout [options]
+       npm run bench -- fairness [options]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
 
@@ -22,9 +25,16 @@ fanout measures what an event costs to be carried on to subscriptions, as more a
   --subscriptions LIST  numbers of subscriptions, ascending (1000,10000,100000)
   --events N            events of a round (2000)
 
-  --rounds N        rounds; of search pairs of rounds, floor and server (5)
+fairness measures what partners whose receivers are dead, silent, failing, redirecting or without TLS cost the others.
+
+  --seconds N       length of a round (4)
+  --rate N          asynchronous searches of each of eight partners, a second (10)
+
+  --rounds N        rounds; of search pairs of rounds, floor and server, of fairness without the sick and
+                    with them (5)
   --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair; ratio of fanout the
-                    cost of an event at the last number of subscriptions by that at the first
+                    cost of an event at the last number of subscriptions by that at the first; ratio of fairness the
+                    median of p95 with the sick by p95 without, pair by pair
 `;
 
 const OPTIONS = {
@@ -36,6 +46,7 @@ const OPTIONS = {
   signature: { type: 'string', default: 'es256' },
   subscriptions: { type: 'string', default: '1000,10000,100000' },
   events: { type: 'string', default: '2000' },
+  rate: { type: 'string', default: '10' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -61,6 +72,11 @@ const BENCHES: Readonly<Record<string, Measure>> = {
     const bench = await benchFanOut({ subscriptions, events: count(values, 'events'), rounds: count(values, 'rounds') }, say);
     return json ? JSON.stringify(bench) : writeFanOutReport(bench);
   },
+  async fairness(values, json, say) {
+    const [seconds, rounds, rate] = [count(values, 'seconds'), count(values, 'rounds'), count(values, 'rate')];
+    const bench = await benchFairness({ seconds, rounds, rate }, say);
+    return json ? JSON.stringify(bench) : writeFairnessReport(bench);
+  },
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -78,7 +94,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 type Values = ReturnType<typeof parse>['values'];
 
-function count(values: Values, name: 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events'): number {
+function count(values: Values, name: 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events' | 'rate'): number {
   if (!/^[1-9]\d{0,8}$/.test(values[name])) throw new UsageError(`--${name} is a whole number from 1`);
   return Number(values[name]);
 }

@@ -34,11 +34,24 @@ export async function registerPartner(
   registry: string,
   key: KeyFiles,
   signature: 'required' | 'optional',
+  further: readonly string[] = [],
 ): Promise<Pick<Traffic, 'senderId' | 'token' | 'key'>> {
   const senderId = `bench-${randomBytes(6).toString('hex')}`;
   const kid = 'bench';
   const limits = `points-per-minute=${UNLIMITED}`;
-  const terms = ['--registries', registry, '--legal-basis', 'benchmark', '--fields', 'full', '--signature', signature, '--limits', limits];
+  const terms = [
+    '--registries',
+    registry,
+    '--legal-basis',
+    'benchmark',
+    '--fields',
+    'full',
+    '--signature',
+    signature,
+    '--limits',
+    limits,
+    ...further,
+  ];
   await runDci(environment, 'partner', 'add', '--sender-id', senderId, ...terms, '--public-key', key.publicFile, '--key-id', kid, '--json');
   const token = (await runDci(environment, 'token', '--partner', senderId)).trim();
   return { senderId, token, key: signature === 'required' ? { pem: key.privatePem, kid } : undefined };

@@ -22,6 +22,7 @@ import { createNotifier, notifyJob } from './services/notify.ts';
 import type { PartnerDirectory } from './services/partner-directory.ts';
 import type { Reception, Sender } from './services/receive-message.ts';
 import { createReceiverCredentials } from './services/receiver-credentials.ts';
+import { createRemaker } from './services/remake-delivery.ts';
 import type { Sealer } from './services/sealer.ts';
 import type { Pseudonyms } from './disclosure/pseudonyms.ts';
 import type { Search } from './services/search.ts';
@@ -74,15 +75,17 @@ export function createBackground(parts: BackgroundParts): Background {
   const status = createTxnStatus({ ...parts, db, now, begun: subscribing });
   const actions = [createAsyncSearch(parts), ...subscribing, createAsyncTxnStatus({ ...parts, status })];
   const answerer = createRequestAnswerer({ ...parts, db, actions });
+  const notifier = createNotifier({ ...parts, db });
   const credentials = createReceiverCredentials(parts);
+  const remake = createRemaker({ answerer, notifier });
   return {
     status: createTxnStatusService({ ...parts, status }),
     actions,
     acceptor: createRequestAcceptor({ ...parts, db }),
     kinds: [
       answerTask(answerer),
-      deliverTask(createDeliverer({ ...parts, db, credentials, watch: watchNotifications })),
-      notifyTask(createNotifier({ ...parts, db })),
+      deliverTask(createDeliverer({ ...parts, db, credentials, remake, watch: watchNotifications })),
+      notifyTask(notifier),
     ] as readonly TaskKind[],
     startFanOut: () =>
       startFanOutLoop({

@@ -27,7 +27,7 @@ export interface AnswerWork {
   readonly transaction: string;
   /** What the part before has left to do. */
   readonly rest?: unknown;
-  /** This part anew, and none after it. */
+  /** This part anew, and none after it, though the request may have ended. */
   readonly again?: boolean;
 }
 
@@ -139,7 +139,8 @@ function conclude(transaction: Transaction, partner: Partner, work: AnswerWork, 
           content: part.content,
           replyTerms: transaction.replyTerms as object,
           rights: partner.revision,
-          remake: answerJob(partner.id, { ...work, again: true }),
+          // A refusal tells nothing of anybody.
+          ...(state === 'answered' ? { remake: answerJob(partner.id, { ...work, again: true }) } : {}),
         };
   return {
     id,

@@ -37,6 +37,8 @@ export interface NotificationParts {
   /** Of the records that are still there, under everything that a search by this partner is planned under. */
   readonly plan: (ids: readonly string[]) => SearchPlan;
   readonly events: readonly PendingEvent[];
+  /** The transaction of the notification that is made anew: it stays the same. */
+  readonly toldIn?: string;
   /** Of records that are gone, by number of the event. */
   readonly bodies: ReadonlyMap<string, string>;
   /** The consents for records that are gone, by number of the event; of those that have any. */
@@ -53,7 +55,7 @@ export async function composeNotification(parts: NotificationParts): Promise<Com
   });
   const last = told.at(-1);
   if (last === undefined) return undefined;
-  const transactionId = nameOf(subscription, `to ${last.event.seq}`);
+  const transactionId = parts.toldIn ?? nameOf(subscription, `to ${last.event.seq}`);
   const items = told.map(({ event, given }) => writeEvent(parts, event, given));
   return {
     transactionId,

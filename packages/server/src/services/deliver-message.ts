@@ -1,9 +1,9 @@
 import { DciError } from '@dci/protocol';
 import type { GuardedClient, OutboundResponse } from '../outbound/guarded-client.ts';
 import { OutboundError } from '../outbound/outbound-error.ts';
-import { type AttemptRecord, type Delivery, deliveryOwner, findDelivery, recordAttempts } from '../store/deliveries.ts';
+import { type AttemptRecord, type Delivery, deliveryOwner, findDelivery, type NewDelivery, recordAttempts } from '../store/deliveries.ts';
 import type { Db } from '../store/database.ts';
-import { enqueueJobs, type NewJob } from '../store/lanes.ts';
+import type { NewJob } from '../store/lanes.ts';
 import type { Partner } from '../store/partners.ts';
 import { clearTrouble, noteTrouble, respectPause } from '../store/receiver-trouble.ts';
 import type { AnswerHeader, AnswerWriter } from './answer-writer.ts';
@@ -15,8 +15,8 @@ import type { ReplyTerms } from './reply-terms.ts';
 
 /**
  * Brings a message to a partner: one attempt, in an envelope of its own. Who may be called, where, and with what is judged
- * anew each time: a partner that was shut out is sent nothing, and what was made for a partner as it no longer is, is made
- * anew instead of being sent.
+ * anew each time: a partner that was shut out is sent nothing, and what was made for a partner as it no longer is, or a
+ * while ago, is made anew, in its place.
  */
 export interface Deliverer {
   /** Undefined where there is nothing to deliver any more. Throws where our own end failed. */
@@ -35,8 +35,15 @@ export interface Attempt extends AttemptRecord {
   /** Whether the receiver is in trouble, or has answered; undefined: nobody was called. */
   readonly trouble?: boolean | undefined;
   readonly pauseUntil?: Date | undefined;
-  /** To be done in place of this delivery. */
-  readonly instead?: NewJob | undefined;
+  /** What was sent was made anew. */
+  readonly remade?: Remade | undefined;
+}
+
+export interface Remade {
+  /** Absent: there is nothing that may be sent. */
+  readonly delivery?: Pick<NewDelivery, 'header' | 'content'> | undefined;
+  /** Writes down what else came of it, within the caller's transaction. */
+  record(db: Db): Promise<void>;
 }
 
 export interface DelivererParts {
@@ -45,6 +52,8 @@ export interface DelivererParts {
   readonly client: GuardedClient;
   readonly credentials: ReceiverCredentials;
   readonly answers: AnswerWriter;
+  /** Makes anew what a delivery was made by. */
+  readonly remake: (job: NewJob, signal: AbortSignal) => Promise<Remade>;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Told of every attempt, in the transaction that records it. */
@@ -59,18 +68,19 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   return {
     async attempt(id, signal) {
       const delivery = await findDelivery(db, id);
-      if (delivery?.state !== 'pending' || delivery.content === undefined) return undefined;
+      if (delivery?.state !== 'pending') return undefined;
       const partner = directory.findById(delivery.partnerId);
       const about = { id, ...pick(delivery), owner: deliveryOwner(delivery) };
       const hindrance = findHindrance(partner, delivery);
       if (hindrance !== undefined || partner === undefined) return { ...about, state: 'dead', error: hindrance };
-      if (partner.revision !== delivery.rights)
-        return { ...about, state: 'dead', error: 'the partner has changed since; made anew', instead: delivery.remake };
-      const reply = await send(parts, partner, delivery, delivery.content, signal);
+      const remade = isGood(delivery, partner) ? undefined : await makeAnew(parts, delivery, signal);
+      const sent = remade === undefined ? delivery : remade.delivery;
+      if (sent?.content === undefined) return { ...about, state: 'dead', error: 'nothing of it may be told any more', remade };
+      const reply = await send(parts, partner, { ...delivery, header: sent.header }, sent.content, signal);
       // There is no form in which it may be told, such as no key to encrypt it to.
-      if (reply instanceof DciError) return { ...about, state: 'dead', error: reply.message };
+      if (reply instanceof DciError) return { ...about, state: 'dead', error: reply.message, remade };
       const verdict = judgeReply(reply, delivery.attempts + 1, now());
-      return { ...about, trouble: false, ...verdict, ...describeReply(reply) };
+      return { ...about, trouble: false, ...verdict, ...describeReply(reply), remade };
     },
     async abandon(id) {
       const delivery = await findDelivery(db, id);
@@ -84,11 +94,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       const answering = attempts.filter(({ trouble, owner }) => trouble === false && !failing.includes(owner)).map(({ owner }) => owner);
       await clearTrouble(transaction, [...new Set(answering)]);
       for (const { owner, pauseUntil } of attempts) if (pauseUntil !== undefined) await respectPause(transaction, owner, pauseUntil);
-      await enqueueJobs(
-        transaction,
-        attempts.flatMap(({ instead }) => instead ?? []),
-      );
       await parts.watch?.(transaction, attempts);
+      for (const { remade } of attempts) await remade?.record(transaction);
     },
   };
 }
@@ -97,11 +104,19 @@ function pick({ partnerId, action, lane }: Delivery): Pick<Attempt, 'partnerId' 
   return { partnerId, action, lane };
 }
 
-function findHindrance(partner: Partner | undefined, { url, rights, remake, replyTerms }: Delivery): string | undefined {
+/** Whether what was made may be sent as it stands. */
+function isGood({ remake, rights, isFresh, content }: Delivery, partner: Partner): boolean {
+  return remake === undefined || (rights === partner.revision && isFresh && content !== undefined);
+}
+
+async function makeAnew(parts: DelivererParts, { remake: job }: Delivery, signal: AbortSignal): Promise<Remade | undefined> {
+  return job === undefined ? undefined : await parts.remake(job, signal);
+}
+
+function findHindrance(partner: Partner | undefined, { url, replyTerms }: Delivery): string | undefined {
   if (partner?.active !== true) return 'the partner is not active';
   if ((replyTerms as ReplyTerms).encrypt && partner.encryptionKeys.size === 0) return 'the partner has no key any more to encrypt to';
   if (!mayCallAt(partner, url)) return 'the address is not registered for the partner any more';
-  if (partner.revision !== rights && remake === undefined) return 'the partner has changed since';
   return undefined;
 }
 

@@ -6,6 +6,7 @@ import type { RecordReference } from '../registry/change-records.ts';
 import { deleteRecord } from '../registry/write.ts';
 import { commitAudit, takeChain } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
+import { forgetContents } from '../store/deliveries.ts';
 
 /** What the key of the hashes is derived for. */
 export const ERASED_IDENTIFIER_KEY = 'erased identifier';
@@ -66,7 +67,11 @@ export async function erasePerson(
     },
   ]);
   await deleteIfCurrent({ db, profile, reference, id });
-  await db.transaction().execute((transaction) => eraseRecord(transaction, profile, id, hash));
+  await db.transaction().execute(async (transaction) => {
+    await eraseRecord(transaction, profile, id, hash);
+    // Of whom each tells is not known; what is to be sent is made anew, without the record.
+    await forgetContents(transaction, 0);
+  });
   return { status: 'erased', recordId: id };
 }
 

@@ -14,8 +14,15 @@ import type { Db } from '../store/database.ts';
 import { enqueueDeliveries, type NewDelivery } from '../store/deliveries.ts';
 import { enqueueJobs, type NewJob } from '../store/lanes.ts';
 import type { Partner } from '../store/partners.ts';
-import { dropPendingEvents, loadGoneBodies, loadPendingEvents, markTold, type PendingEvent } from '../store/pending-events.ts';
-import { changeSubscription, getSubscription, type Subscription } from '../store/subscriptions.ts';
+import {
+  dropPendingEvents,
+  loadGoneBodies,
+  loadPendingEvents,
+  markTold,
+  type PendingEvent,
+  takeBackTold,
+} from '../store/pending-events.ts';
+import { changeSubscription, getSubscription, lockActive, type Subscription } from '../store/subscriptions.ts';
 import { type ComposedNotification, composeNotification } from './compose-notification.ts';
 import type { PartnerDirectory } from './partner-directory.ts';
 import { planningContext, type PlanningParts } from './planning-context.ts';
@@ -49,6 +56,8 @@ export interface Notified {
   readonly isMore: boolean;
   /** Why nothing more is told. */
   readonly suspend?: string;
+  /** What is on its way to the subscriber is not sent, but told when the subscription goes on. */
+  readonly takeBack?: boolean;
 }
 
 export interface NotifierParts extends PlanningParts {
@@ -67,6 +76,8 @@ export function notifyJob(partnerId: string, work: NotifyWork, runAt?: Date): Ne
   return { kind: NOTIFY, owner: partnerId, lane: work.subscription, payload: work, runAt };
 }
 
+const STOPPED = { dropped: [], told: [], isMore: false, takeBack: true } as const;
+
 /** Events of one notification. */
 const MOST_EVENTS = 500;
 // The audit row stands for itself: its id is claimed only so that it is written for the partner as it is now.
@@ -77,34 +88,42 @@ export function createNotifier(parts: NotifierParts): Notifier {
   return {
     async notify({ subscription: id, toldIn }) {
       const subscription = await getSubscription(db, id);
-      // What waits stays for when it is resumed.
-      if (subscription?.state !== 'active') return undefined;
-      const partner = directory.findById(subscription.partnerId);
-      if (partner?.active !== true) return undefined;
+      const partner = subscription && directory.findById(subscription.partnerId);
+      if (subscription === undefined || partner?.active !== true) return undefined;
       const common = { subscriptionId: id, partnerId: partner.id };
+      const again = toldIn === undefined ? {} : { toldIn };
+      // What waits stays for when it is resumed.
+      if (subscription.state !== 'active') return { ...common, ...STOPPED };
       const events = await loadPendingEvents(db, id, toldIn ?? null, MOST_EVENTS);
       if (events.length === 0) return undefined;
       const isMore = toldIn === undefined && events.length === MOST_EVENTS;
       try {
         const rights = findRights(parts, partner, subscription);
-        const composed = await compose(parts, partner, subscription, rights, events);
+        const composed = await compose(parts, partner, subscription, rights, events, again);
         const seqs = events.map(({ seq }) => seq);
         if (composed === undefined) return { ...common, dropped: seqs, told: [], isMore };
         await release(parts, partner, subscription, rights, composed);
         const delivery = toDelivery(partner, subscription, composed);
-        if (delivery === undefined) return { ...common, dropped: [], told: [], isMore: false, suspend: 'there is no address to notify' };
+        if (delivery === undefined) return { ...common, ...STOPPED, suspend: 'there is no address to notify' };
         return { ...common, dropped: [], told: seqs, toldIn: composed.transactionId, delivery, isMore };
       } catch (error) {
         if (!(error instanceof DciError)) throw error;
-        return { ...common, dropped: [], told: [], isMore: false, suspend: `it is not open to the partner any more (${error.code})` };
+        return { ...common, ...STOPPED, suspend: `it is not open to the partner any more (${error.code})` };
       }
     },
-    async record(transaction, notified) {
-      for (const { subscriptionId, dropped, told, toldIn, suspend } of notified) {
+    async record(transaction, given) {
+      // One that was ended or suspended meanwhile is told nothing more; what was made for it is as if it never had been.
+      const active = await lockActive(
+        transaction,
+        given.map(({ subscriptionId }) => subscriptionId),
+      );
+      const notified = given.filter(({ subscriptionId, takeBack }) => takeBack === true || active.has(subscriptionId));
+      for (const { subscriptionId, dropped, told, toldIn, suspend, takeBack } of notified) {
         if (dropped.length > 0) await dropPendingEvents(transaction, subscriptionId, dropped);
         if (toldIn !== undefined) await markTold(transaction, subscriptionId, told, toldIn);
         if (suspend !== undefined)
           await changeSubscription(transaction, subscriptionId, ['active'], { state: 'suspended', reason: suspend });
+        if (takeBack === true) await takeBackTold(transaction, subscriptionId);
       }
       await enqueueDeliveries(
         transaction,
@@ -148,6 +167,7 @@ async function compose(
   subscription: Subscription,
   { profile, grant, filter }: Rights,
   events: readonly PendingEvent[],
+  again: Pick<NotifyWork, 'toldIn'>,
 ): Promise<ComposedNotification | undefined> {
   const criteria = subscription.criteria as SubscribeCriteria;
   const { query: _, ...asked } = toSearchCriteria(criteria);
@@ -161,6 +181,7 @@ async function compose(
     plan: (ids) =>
       planRecords({ ...asked, query: {} }, ids, planningContext(parts, { partner, grant, profile, criteria: asked, pointer: '' }), filter),
     events,
+    ...again,
     bodies: await loadGoneBodies(parts.db, gone),
     readCovers: (terms, seqs) => readGoneCovers(parts.db, profile, terms, seqs),
   });

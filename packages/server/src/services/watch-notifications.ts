@@ -13,7 +13,8 @@ export async function watchNotifications(db: Db, attempts: readonly Attempt[]): 
     attempt.action === NOTIFY && attempt.lane !== undefined ? [{ ...attempt, lane: attempt.lane }] : [],
   );
   const arrived = own.filter(({ state }) => state === 'delivered');
-  const failed = own.filter(({ state, instead }) => state !== 'delivered' && instead === undefined);
+  // One of which nothing was left to tell has not failed.
+  const failed = own.filter(({ state, remade }) => state !== 'delivered' && (remade === undefined || remade.delivery !== undefined));
   if (arrived.length > 0) {
     await dropTold(
       db,

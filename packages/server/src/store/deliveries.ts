@@ -5,8 +5,10 @@ import { enqueueJobs, type NewJob } from './lanes.ts';
 import type { Tables } from './tables.ts';
 
 /**
- * What is to be brought to partners: a message of which each attempt makes an envelope of its own. Its content is kept until
- * it has arrived, and no longer.
+ * What is to be brought to partners: a message of which each attempt makes an envelope of its own. Where the content can be
+ * made anew it is kept for the first attempt only, and not for longer than half a minute: whatever waits longer is decided
+ * and made again when its time has come, so nothing goes out that may not be told any more, and of nobody there is
+ * more left in the queue than anywhere else.
  */
 
 export interface NewDelivery {
@@ -23,7 +25,7 @@ export interface NewDelivery {
   readonly replyTerms: object;
   /** Revision of the partner for which the content was made. */
   readonly rights: string;
-  /** Makes the content anew, where the partner has changed since; absent: then it is not sent. */
+  /** Makes the content anew; absent: it is nobody's data, and is sent as it stands. */
   readonly remake?: NewJob | undefined;
 }
 
@@ -37,8 +39,10 @@ export interface Delivery {
   readonly url: string;
   readonly lane: string | undefined;
   readonly header: unknown;
-  /** Absent once it has arrived. */
+  /** Absent once it has arrived, or is to be made anew. */
   readonly content: string | undefined;
+  /** Whether the content may be sent as it stands, as far as it does not depend on the partner. */
+  readonly isFresh: boolean;
   readonly replyTerms: unknown;
   readonly rights: string;
   readonly remake: NewJob | undefined;
@@ -89,9 +93,28 @@ function toJob({ id, lane, ...delivery }: Pick<NewDelivery, 'lane' | 'partnerId'
   return { kind: DELIVER, owner: deliveryOwner(delivery), lane, payload: { id } };
 }
 
+/** What has waited longer is made anew. */
+const FRESH_SECONDS = 30;
+/** So long what is read may take to become a delivery. */
+const MAKING_SECONDS = 60;
+
+// Consents that were withdrawn, or changed, since the content was made; of the partner, or of a class it may belong to.
+const IS_FRESH = sql<boolean>`attempts = 0 and delivery.created_at > now() - ${FRESH_SECONDS} * interval '1 second'
+  and not exists (select from consent_event join consent on consent.id = consent_event.consent_id
+    where consent_event.kind <> 'given' and consent_event.at > delivery.created_at - ${MAKING_SECONDS} * interval '1 second'
+      and (consent.recipient = 'partner:' || delivery.partner_id or consent.recipient like 'class:%'))`;
+
 export async function findDelivery(db: Db, id: string): Promise<Delivery | undefined> {
-  const row = await db.selectFrom('delivery').selectAll().where('id', '=', id).executeTakeFirst();
+  const row = await db.selectFrom('delivery').selectAll().select(IS_FRESH.as('is_fresh')).where('id', '=', id).executeTakeFirst();
   return row === undefined ? undefined : readDelivery(row);
+}
+
+/** Takes away contents that can be made anew and are older than `olderThanSeconds`; absent: those that would be made anew anyhow. */
+export async function forgetContents(db: Db, olderThanSeconds = FRESH_SECONDS): Promise<void> {
+  await sql`
+    update delivery set content = null
+    where state <> 'delivered' and content is not null and remake is not null
+      and created_at <= now() - ${olderThanSeconds} * interval '1 second'`.execute(db);
 }
 
 /** What came of an attempt. */
@@ -109,7 +132,7 @@ export async function recordAttempts(db: Db, attempts: readonly AttemptRecord[])
     update delivery set
       state = tried.state, status = tried.status, error = tried.error, next_at = tried.next_at, attempts = delivery.attempts + 1,
       tried_at = now(), ended_at = case when tried.state <> 'pending' then now() end,
-      content = case when tried.state <> 'delivered' then delivery.content end
+      content = case when tried.state <> 'delivered' and delivery.remake is null then delivery.content end
     from json_to_recordset(${JSON.stringify(rows)}::json) as tried (id uuid, state text, status integer, error text, next_at timestamptz)
     where delivery.id = tried.id`.execute(db);
 }
@@ -139,7 +162,7 @@ export async function retryDeliveries(db: Db, which: { readonly ids: readonly st
     .updateTable('delivery')
     .set({ state: 'pending', attempts: 0, next_at: null, ended_at: null })
     .where('state', '=', 'dead')
-    .where('content', 'is not', null)
+    .where(sql<boolean>`(content is not null or remake is not null)`)
     .where(chosen)
     .returningAll()
     .execute();
@@ -148,7 +171,7 @@ export async function retryDeliveries(db: Db, which: { readonly ids: readonly st
   return revived.length;
 }
 
-function readDelivery(row: Selectable<Tables['delivery']>): Delivery {
+function readDelivery(row: Selectable<Tables['delivery']> & { readonly is_fresh?: boolean }): Delivery {
   return {
     id: row.id,
     partnerId: row.partner_id,
@@ -158,6 +181,7 @@ function readDelivery(row: Selectable<Tables['delivery']>): Delivery {
     lane: row.lane ?? undefined,
     header: row.header,
     content: row.content ?? undefined,
+    isFresh: row.is_fresh ?? false,
     replyTerms: row.reply_terms,
     rights: row.rights,
     remake: (row.remake ?? undefined) as NewJob | undefined,

@@ -19,6 +19,7 @@ import * as matching from './migrations/0009-matching.ts';
 import * as inbox from './migrations/0010-inbox.ts';
 import * as statistics from './migrations/0011-statistics.ts';
 import * as consentEnd from './migrations/0014-consent-end.ts';
+import * as consentChanges from './migrations/0014b-consent-changes.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -40,6 +41,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0010-inbox': inbox,
   '0011-statistics': statistics,
   '0014-consent-end': consentEnd,
+  '0014b-consent-changes': consentChanges,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

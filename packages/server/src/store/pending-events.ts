@@ -99,6 +99,13 @@ export async function dropTold(
     where pending_event.subscription_id = arrived.subscription_id and pending_event.told_in = delivery.transaction_id`.execute(db);
 }
 
+/** What is on its way to a subscriber is not sent, and is still to be told. */
+export async function takeBackTold(db: Db, subscriptionId: string): Promise<void> {
+  await db.deleteFrom('delivery').where('lane', '=', subscriptionId).where('state', '<>', 'delivered').execute();
+  await sql`
+    update pending_event set told_in = null where subscription_id = ${subscriptionId} and told_in is not null`.execute(db);
+}
+
 /** Nobody is to be told of them. */
 export async function dropPendingEvents(db: Db, subscriptionId: string, seqs: readonly string[]): Promise<void> {
   await sql`delete from pending_event where subscription_id = ${subscriptionId} and seq = any (${seqs}::bigint[])`.execute(db);

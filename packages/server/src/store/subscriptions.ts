@@ -183,6 +183,13 @@ export async function getSubscription(db: Db, id: string): Promise<Subscription 
   return row && readRow(row);
 }
 
+/** Those of them that are active, and stay so until the transaction ends. */
+export async function lockActive(db: Db, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from subscription where id = any (${ids}::uuid[]) and state = 'active' order by id for share`.execute(db);
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** The newest first. */
 export async function listSubscriptions(
   db: Db,

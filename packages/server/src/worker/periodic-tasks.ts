@@ -9,6 +9,7 @@ import { retireAudit } from '../services/retire-audit.ts';
 import { tendSubscriptions } from '../services/tend-subscriptions.ts';
 import { makeAuditPartitions, tidyAuditIndexes } from '../store/audit-partitions.ts';
 import type { Database } from '../store/database.ts';
+import { forgetContents } from '../store/deliveries.ts';
 import { purgeKind, RETENTION_KINDS, type RetentionKind } from '../store/retention.ts';
 import type { PeriodicTask } from './ticker.ts';
 
@@ -53,6 +54,7 @@ export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
     { name: 'refresh published keys', run: publishedKeys.refreshDue },
     { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
     { name: 'keep the counts', run: () => keepCounts(database, profiles, now) },
+    { name: 'forget what is made anew', run: () => forgetContents(database.db) },
     { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),
   ];

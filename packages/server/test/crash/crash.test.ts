@@ -15,7 +15,7 @@ import { openSealer } from '../../src/services/sealer.ts';
 import { verifyAudit } from '../../src/services/verify-audit.ts';
 import type { Database } from '../../src/store/database.ts';
 import { person } from '../records/registry-fixture.ts';
-import { startRecordingReceiver } from '../support/recording-receiver.ts';
+import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
 import { signedMessage } from '../support/signed-message.ts';
 import { getToken, post, SERVER_ID, type TestPartner } from '../support/test-app.ts';
 import { countLeft, type Finding, judgeAudit, judgeMessages, judgeNotifications, judgeSearches, judgeSubscriptions } from './judge.ts';
@@ -79,6 +79,18 @@ async function subscribe(base: string, partner: TestPartner, criteria: readonly 
 
 const EVERYTHING = { filter: { type: '*', value: '*' } };
 const byUin = (value: string): object => ({ filter_type: 'idtype-value', filter: { type: 'UIN', value } });
+
+/** What it fails to take is made anew and comes again; a second failure would be tried after minutes only. */
+function failNowAndThen(receiver: RecordingReceiver): void {
+  const random = createRandom(`receiver ${SEED}`);
+  const failed = new Set<string>();
+  receiver.answerWith(({ message }) => {
+    const id = message.transaction_id ?? '';
+    if (failed.has(id) || !random.chance(0.05)) return 'ack';
+    failed.add(id);
+    return { status: 500 };
+  });
+}
 
 async function killAtRandom(processes: readonly KeptProcess[], postgres: CrashingPostgres): Promise<void> {
   const random = createRandom(`kills ${SEED}`);
@@ -145,6 +157,7 @@ it(`over ${KILLS} kills nothing is lost, nothing half sent, nothing out of order
       narrow.map((filter) => ({ reg_event_type: 'UPDATE', ...filter })),
       uri,
     );
+    failNowAndThen(receiver);
     const load = startLoad({ database, partner: one, callbackUri: uri, base: server.base, random: createRandom(`load ${SEED}`) });
     await killAtRandom(processes, postgres);
     await until('all run again', () => processes.every((process) => process.isReady()));
