@@ -3,6 +3,8 @@ import { benchFairness } from './fairness.ts';
 import { writeFairnessReport } from './fairness-report.ts';
 import { benchFanOut } from './fan-out.ts';
 import { writeFanOutReport } from './fan-out-report.ts';
+import { benchMatching } from './matching.ts';
+import { writeMatchingReport } from './matching-report.ts';
 import { writeReport } from './report.ts';
 import { benchSearch } from './search.ts';
 
@@ -11,6 +13,7 @@ import { benchSearch } from './search.ts';
 const USAGE = `Usage: npm run bench -- search [options]
        npm run bench -- fanout [options]
        npm run bench -- fairness [options]
+       npm run bench -- matching [options]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
 
@@ -30,6 +33,12 @@ fairness measures what partners whose receivers are dead, silent, failing, redir
   --seconds N       length of a round (4)
   --rate N          asynchronous searches of each of eight partners, a second (10)
 
+matching tells how many of the persons who were registered twice are found, by what went wrong (dci duplicates).
+
+  --persons N       persons, of which some are registered twice (20000)
+  --share S         share of them (0.05)
+  --seed N          seed of the generator (1)
+
   --rounds N        rounds; of search pairs of rounds, floor and server, of fairness without the sick and
                     with them (5)
   --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair; ratio of fanout the
@@ -38,7 +47,8 @@ fairness measures what partners whose receivers are dead, silent, failing, redir
 `;
 
 const OPTIONS = {
-  persons: { type: 'string', default: '100000' },
+  persons: { type: 'string' },
+  share: { type: 'string', default: '0.05' },
   seed: { type: 'string', default: '1' },
   seconds: { type: 'string', default: '4' },
   rounds: { type: 'string', default: '5' },
@@ -60,7 +70,7 @@ const BENCHES: Readonly<Record<string, Measure>> = {
   async search(values, json, say) {
     const { signature } = values;
     if (signature !== 'es256' && signature !== 'ed25519') throw new UsageError('--signature is es256 or ed25519');
-    const [persons, seed, seconds] = [count(values, 'persons'), count(values, 'seed'), count(values, 'seconds')];
+    const [persons, seed, seconds] = [count(values, 'persons', '100000'), count(values, 'seed'), count(values, 'seconds')];
     const [rounds, connections] = [count(values, 'rounds'), count(values, 'connections')];
     const bench = await benchSearch({ persons, seed, seconds, rounds, connections, signature }, say);
     return json ? JSON.stringify(bench) : writeReport(bench);
@@ -77,6 +87,12 @@ const BENCHES: Readonly<Record<string, Measure>> = {
     const bench = await benchFairness({ seconds, rounds, rate }, say);
     return json ? JSON.stringify(bench) : writeFairnessReport(bench);
   },
+  async matching(values, json, say) {
+    const share = Number(values.share);
+    if (!(share > 0 && share <= 1)) throw new UsageError('--share is a number above 0, at most 1');
+    const bench = await benchMatching({ persons: count(values, 'persons', '20000'), seed: count(values, 'seed'), share }, say);
+    return json ? JSON.stringify(bench) : writeMatchingReport(bench);
+  },
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -87,16 +103,20 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const [name = '', ...others] = positionals;
   const measure = Object.hasOwn(BENCHES, name) && others.length === 0 ? BENCHES[name] : undefined;
-  if (measure === undefined) throw new UsageError(`say what to measure: ${Object.keys(BENCHES).join(' or ')}`);
+  if (measure === undefined) throw new UsageError(`say what to measure: ${Object.keys(BENCHES).join(', ')}`);
   process.stdout.write(`${await measure(values, values.json, (text) => process.stderr.write(`bench: ${text}\n`))}\n`);
   return 0;
 }
 
 type Values = ReturnType<typeof parse>['values'];
 
-function count(values: Values, name: 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events' | 'rate'): number {
-  if (!/^[1-9]\d{0,8}$/.test(values[name])) throw new UsageError(`--${name} is a whole number from 1`);
-  return Number(values[name]);
+type CountName = 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events' | 'rate';
+
+/** `usual`: where the option has no value of its own that is usual for every bench. */
+function count(values: Values, name: CountName, usual = '1'): number {
+  const written = values[name] ?? usual;
+  if (!/^[1-9]\d{0,8}$/.test(written)) throw new UsageError(`--${name} is a whole number from 1`);
+  return Number(written);
 }
 
 function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>> {

@@ -3,6 +3,8 @@ import type {
   EncryptionKey,
   ExistsCriteria,
   ExistsResponseItem,
+  MatchCriteria,
+  MatchResponseItem,
   SearchCriteria,
   SearchResponseItem,
   SignatureDialect,
@@ -17,7 +19,7 @@ import { readRefusal } from './refusal.ts';
 import { DciAnswerError } from './errors.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { composeItems, type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
-import { type AnswerItem, EXISTS, type Question, SEARCH } from './question.ts';
+import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH } from './question.ts';
 import { composeSearch } from './search-message.ts';
 import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
 import { createTransport, type HttpAnswer } from './transport.ts';
@@ -77,6 +79,9 @@ export type SearchAnswer = Answer<SearchResponseItem>;
 /** The answer to an existence check: the identifiers that are there with `succ`. */
 export type ExistsAnswer = Answer<ExistsResponseItem>;
 
+/** The answer to a match: records that seem to be of the person with `succ`, the likeliest first. */
+export type MatchAnswer = Answer<MatchResponseItem>;
+
 /** A client of one DCI server, as one of its partners. It holds a token and the server's keys; make one and keep it. */
 export interface DciClient {
   /**
@@ -107,6 +112,22 @@ export interface DciClient {
    * const registered = new Set(items[0]?.data?.identifier_values);
    */
   exists(criteria: ExistsCriteria | readonly ExistsCriteria[], options?: SearchOptions): Promise<ExistsAnswer>;
+  /**
+   * Asks which records seem to be of a person of whom a few things are known, and why.
+   *
+   * Source: an extension of this project's server, `POST registry/sync/match`. Needs the scope `registry/match`.
+   *
+   * @returns the verified answer, items in the order of the criteria: matches with their probability (0 to 1) and evidence in bits
+   * @throws as `exists`
+   *
+   * @example
+   * const { items } = await client.match({
+   *   person: { name: { given_name: 'Aminata', surname: 'Diallo' }, birth_date: '1990-04-23', sex: 'female' },
+   *   least_probability: 0.9,
+   * });
+   * const likeliest = items[0]?.data?.matches[0]?.record;
+   */
+  match(criteria: MatchCriteria | readonly MatchCriteria[], options?: SearchOptions): Promise<MatchAnswer>;
   /**
    * Searches asynchronously: the server acknowledges now, and sends the answer, a signed `on-search`, to `senderUri`.
    * Whoever receives it verifies it; it belongs to this search by its transaction and correlation id.
@@ -245,6 +266,7 @@ export function createDciClient(options: DciClientOptions): DciClient {
 
   return {
     search: async (criteria, asking) => await askNow(SEARCH, listOf(criteria), asking),
+    match: async (criteria, asking) => await askNow(MATCH, listOf(criteria), asking),
     exists: async (criteria, asking) => await askNow(EXISTS, listOf(criteria), asking),
     searchLater: async (criteria, later = {}) =>
       await askLater('search', composeSearch({ ...later, criteria: listOf(criteria), now: now() }), later),

@@ -8,6 +8,7 @@ export {
   type DciClientOptions,
   type ExistsAnswer,
   type LaterOptions,
+  type MatchAnswer,
   type SearchAnswer,
   type SearchOptions,
 } from './client.ts';

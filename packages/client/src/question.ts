@@ -1,4 +1,11 @@
-import { type ExistsResponseItem, parseExistsResponse, parseSearchResponse, type SearchResponseItem } from '@dci/protocol';
+import {
+  type ExistsResponseItem,
+  type MatchResponseItem,
+  parseExistsResponse,
+  parseMatchResponse,
+  parseSearchResponse,
+  type SearchResponseItem,
+} from '@dci/protocol';
 
 /**
  * What can be asked at once, several items in one message: the lists in request and answer, and the criteria of an item,
@@ -36,6 +43,14 @@ export const EXISTS: Question<ExistsResponseItem> = {
   action: 'exists',
   parse: (message) => {
     const { exists_response: items, ...ids } = parseExistsResponse(message);
+    return { ...ids, items };
+  },
+};
+
+export const MATCH: Question<MatchResponseItem> = {
+  action: 'match',
+  parse: (message) => {
+    const { match_response: items, ...ids } = parseMatchResponse(message);
     return { ...ids, items };
   },
 };

@@ -111,7 +111,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
     const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
     const consentTokens = createConsentTokens(database.db, now);
-    const finding = { ...config, profiles, reader, cursorKey, pseudonyms, consentTokens, now };
+    const finding = { ...config, db: database.db, profiles, reader, cursorKey, pseudonyms, consentTokens, now };
     const searching = {
       reception: {
         ...config,

@@ -107,10 +107,29 @@ function openWay(grant: Grant, plan: SearchPlan, pseudonyms: Pseudonyms): Way {
   };
 }
 
-/** Whether a field of a record is given as it is, by its path in the document; its changes may be told then. */
-export function prepareGivenPaths(grant: Grant, plan: SearchPlan, record: FoundRecord): (path: string) => boolean {
-  const { profile, recordType, sight } = plan;
-  const treatments = createTreatments(grant.rule, profile, recordType, sight?.consent === undefined ? undefined : readMarks(record));
+/** Whether a field of a record is given as it is, by its path in the document; it may be compared, and its changes told, then. */
+export function prepareGivenPaths(
+  grant: Grant,
+  { profile, recordType, sight }: SearchPlan,
+): (record: FoundRecord) => (path: string) => boolean {
+  const prepared = new Map<string, (path: string) => boolean>();
+  return (record) => {
+    const marks = sight?.consent === undefined ? undefined : readMarks(record);
+    const key = marks === undefined ? '' : JSON.stringify([...marks].toSorted());
+    const isGiven = prepared.get(key) ?? isGivenUnder(grant, profile, recordType, marks);
+    prepared.set(key, isGiven);
+    return isGiven;
+  };
+}
+
+/** The same, by the agreement alone: a consent, where one is needed, may take away from it. */
+export function isGivenUnder(
+  { rule }: Grant,
+  profile: Profile,
+  recordType: RecordType,
+  marks?: ReadonlySet<string>,
+): (path: string) => boolean {
+  const treatments = createTreatments(rule, profile, recordType, marks);
   return (path) => {
     const place = findPlace(recordType, path);
     return place !== undefined && treatments.of(place) === 'give';

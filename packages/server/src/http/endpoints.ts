@@ -26,6 +26,7 @@ export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'POST /registry/sync/txn/status': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/sync/statistics': { counted: true, body: 'message', caller: 'registry/statistics', points: 5 },
   'POST /registry/sync/exists': { counted: true, body: 'message', caller: 'registry/exists', points: 1 },
+  'POST /registry/sync/match': { counted: true, body: 'message', caller: 'registry/match', points: 10 },
   'POST /registry/txn/status': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/search': { counted: true, body: 'message', caller: 'registry/search', points: 1 },
   'POST /registry/subscribe': { counted: true, body: 'message', caller: 'registry/subscribe', points: 1 },

@@ -4,6 +4,8 @@ import {
   EncryptedMessage,
   ExistsRequest,
   ExistsResponse,
+  MatchRequest,
+  MatchResponse,
   NotifyRequest,
   RequestHeader,
   SearchRequest,
@@ -110,6 +112,17 @@ export function existsDocumentation(mounted: Profile | undefined): FastifySchema
       'Up to 10,000 identifiers an item; the answer has those of records that the partner may see, and nothing else of them. Under every field rule that lets identifiers be asked for. Needs the scope registry/exists.',
     request: ExistsRequest,
     response: ExistsResponse,
+  });
+}
+
+export function matchDocumentation(mounted: Profile | undefined): FastifySchema {
+  return extensionDocumentation(mounted, {
+    tag: 'coordination',
+    summary: `Extension, not part of the standard: which records of ${whereOf(mounted)} seem to be of a person`,
+    description:
+      'Names, birth date, sex, place and telephone number are compared, each only where the partner is given it as it is; the answer tells how likely each match is, and why. Needs the scope registry/match.',
+    request: MatchRequest,
+    response: MatchResponse,
   });
 }
 

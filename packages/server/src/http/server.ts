@@ -46,6 +46,7 @@ export interface HttpParts
   readonly search: SyncService;
   readonly statistics: SyncService;
   readonly exists: SyncService;
+  readonly match: SyncService;
   readonly status: SyncService;
   readonly acceptor: RequestAcceptor;
   readonly actions: readonly AsyncAction[];

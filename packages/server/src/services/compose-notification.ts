@@ -99,7 +99,7 @@ async function readLiving({ reader, grant, pseudonyms, plan, events }: Notificat
         version: record.version,
         recordType: found.plan.recordType,
         result,
-        isGiven: prepareGivenPaths(grant, found.plan, record),
+        isGiven: prepareGivenPaths(grant, found.plan)(record),
       },
     ]),
   );

@@ -1,10 +1,10 @@
-import type { DciError, ExistsItem, ExistsRequest } from '@dci/protocol';
+import type { ExistsItem, ExistsRequest } from '@dci/protocol';
 import { type DisclosedExistence, discloseExistence } from '../disclosure/disclose-existence.ts';
-import { executeExistence, type ExistencePlan, planExistence } from '../registry/existence.ts';
+import { executeExistence, planExistence } from '../registry/existence.ts';
 import { createLanes } from '../registry/lanes.ts';
 import { openMessageBudget } from '../registry/message-budget.ts';
 import type { Reader } from '../registry/reader.ts';
-import { asItemRefusal, type Asker, type CriteriaParts, planCriteria, type RefusedItem } from './plan-items.ts';
+import { answerPlanned, type Asker, type CriteriaParts, planCriteria, type RefusedItem } from './plan-items.ts';
 
 /** The existence check: the items of a request, each answered or refused. */
 export interface ExistenceCheck {
@@ -44,20 +44,10 @@ export function createExistenceCheck(parts: ExistenceParts): ExistenceCheck {
       } as const;
       const planned = await planCriteria(parts, asked, list, planExistence);
       const budget = openMessageBudget(MESSAGE_LIMITS, () => performance.now());
-      const check = async (plan: ExistencePlan): Promise<{ existence: DisclosedExistence } | { refusal: DciError }> => {
-        try {
+      return await answerPlanned(planned, (plan) =>
+        lanes.run(asked.partner.id, async () => {
           budget.assertLeft();
           return { existence: discloseExistence(await executeExistence(parts.reader, plan, asked.gone)) };
-        } catch (error) {
-          return { refusal: asItemRefusal(error) };
-        }
-      };
-      return await Promise.all(
-        planned.map(async (entry): Promise<ExistsOutcome> => {
-          if ('refusal' in entry) return entry;
-          const { item, purpose, plan } = entry;
-          const checked = await lanes.run(asked.partner.id, () => check(plan));
-          return 'refusal' in checked ? { item, refusal: checked.refusal } : { item, purpose, existence: checked.existence };
         }),
       );
     },

@@ -74,7 +74,7 @@ export async function planCriteria<Item extends { readonly reference_id: string 
   asker: Asker,
   { items, names: [list, name], criteriaOf }: CriteriaList<Item, Criteria>,
   plan: (criteria: Criteria, context: SearchContext) => Planned,
-): Promise<(RefusedItem<Item> | { readonly item: Item; readonly purpose: string | undefined; readonly plan: Planned })[]> {
+): Promise<PlannedItem<Item, Planned>[]> {
   const { partner, grant, mounted, pages } = asker;
   const place = `/message/${list}`;
   const choose = (criteria: Asking, pointer: string): Profile => chooseProfile(parts, partner, mounted, criteria, pointer);
@@ -92,6 +92,29 @@ export async function planCriteria<Item extends { readonly reference_id: string 
     const context = planningContext(parts, { partner, grant, profile, criteria, pointer, ...(pages && { pages }) });
     return { plan: plan(criteria, context), purpose: decidePurpose(grant, criteria, pointer) };
   });
+}
+
+/** An item whose criteria were planned, or its refusal. */
+export type PlannedItem<Item, Plan> =
+  | RefusedItem<Item>
+  | { readonly item: Item; readonly purpose: string | undefined; readonly plan: Plan };
+
+/** Answers the items that were planned; what is thrown as `rjct.*` is the refusal of its item alone. */
+export async function answerPlanned<Item, Plan, Answer>(
+  planned: readonly PlannedItem<Item, Plan>[],
+  answer: (plan: Plan) => Promise<Answer>,
+): Promise<(RefusedItem<Item> | ({ readonly item: Item; readonly purpose: string | undefined } & Answer))[]> {
+  return await Promise.all(
+    planned.map(async (entry) => {
+      if ('refusal' in entry) return entry;
+      const { item, purpose, plan } = entry;
+      try {
+        return { item, purpose, ...(await answer(plan)) };
+      } catch (error) {
+        return { item, refusal: asItemRefusal(error) };
+      }
+    }),
+  );
 }
 
 /** The registry an item asks: of the path, else of its `reg_type`, else the default; among those open to the partner. */

@@ -204,6 +204,8 @@ const KNOWN_ACTIONS: ReadonlySet<string> = new Set([
   'on-statistics',
   'exists',
   'on-exists',
+  'match',
+  'on-match',
   'subscribe',
   'on-subscribe',
   'unsubscribe',

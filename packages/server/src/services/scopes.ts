@@ -5,6 +5,7 @@ export const SCOPES = [
   'registry/subscribe-all',
   'registry/statistics',
   'registry/exists',
+  'registry/match',
   'registry/write',
   'consent/write',
   'audit/read',

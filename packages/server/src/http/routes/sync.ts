@@ -2,12 +2,13 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { Profile } from '../../profiles/profile.ts';
 import type { SyncService } from '../../services/answer-sync.ts';
 import type { Gate } from '../gate.ts';
-import { existsDocumentation, searchDocumentation, statisticsDocumentation, statusDocumentation } from '../openapi.ts';
+import { existsDocumentation, matchDocumentation, searchDocumentation, statisticsDocumentation, statusDocumentation } from '../openapi.ts';
 
 export interface SyncRouteParts {
   readonly gate: Gate;
   readonly search: SyncService;
   readonly exists: SyncService;
+  readonly match: SyncService;
   readonly status: SyncService;
   readonly statistics: SyncService;
   readonly profiles: readonly Profile[];
@@ -18,6 +19,7 @@ export function registerSyncRoutes(app: FastifyInstance, parts: SyncRouteParts):
   registerService(app, '/registry/sync/search', parts.search, searchDocumentation, parts);
   registerService(app, '/registry/sync/statistics', parts.statistics, statisticsDocumentation, parts);
   registerService(app, '/registry/sync/exists', parts.exists, existsDocumentation, parts);
+  registerService(app, '/registry/sync/match', parts.match, matchDocumentation, parts);
   registerService(app, '/registry/sync/txn/status', parts.status, statusDocumentation, parts);
 }
 

@@ -7,14 +7,21 @@ import type { MatchBackground } from './weigh-match.ts';
 
 /**
  * How many records there are and how common their names are, from what PostgreSQL knows of the table (`ANALYZE`): no record
- * is read. A name that is not among the common ones has an equal part of what they leave.
+ * is read. A name that is not among the common ones has an equal part of what they leave. One that fewer than `leastBearers` have counts like one that so many have.
  */
-export async function loadMatchBackground(db: Db, profile: Profile, recordType: RecordType, expectation: number): Promise<MatchBackground> {
+export async function loadMatchBackground(
+  db: Db,
+  profile: Profile,
+  recordType: RecordType,
+  expectation: number,
+  leastBearers = 1,
+): Promise<MatchBackground> {
   const table = recordTable(profile, recordType);
   const population = await countRecords(db, table);
   const given = await loadShares(db, table, recordType, recordType.matching?.given[0], population);
   const family = await loadShares(db, table, recordType, recordType.matching?.family[0], population);
-  return { population, expectation, nameShare: (role, word) => (role === 'given' ? given : family)(word) };
+  const least = leastBearers / population;
+  return { population, expectation, nameShare: (role, word) => Math.max(least, (role === 'given' ? given : family)(word)) };
 }
 
 async function countRecords(db: Db, table: string): Promise<number> {

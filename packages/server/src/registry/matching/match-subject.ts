@@ -18,20 +18,28 @@ export interface MatchSubject {
 }
 
 /** Undefined where the profile does not say how records of this type are matched. */
-export function readMatchSubject({ matching }: RecordType, document: Document): MatchSubject | undefined {
-  return matching === undefined ? undefined : readFields(matching, document);
+export function readMatchSubject(
+  { matching }: RecordType,
+  document: Document,
+  isCompared: IsCompared = () => true,
+): MatchSubject | undefined {
+  return matching === undefined ? undefined : readFields(matching, document, isCompared);
 }
 
-function readFields(fields: MatchFields, document: Document): MatchSubject {
-  const words = (paths: readonly string[]): string[] => paths.flatMap((path) => readTexts(document, path)).flatMap(latinWords);
+/** Whether a path of the document is to be compared; what is not is as good as not there. */
+type IsCompared = (path: string) => boolean;
+
+function readFields(fields: MatchFields, document: Document, isCompared: IsCompared): MatchSubject {
+  const texts = (path: string): readonly string[] => (isCompared(path) ? readTexts(document, path) : []);
+  const words = (paths: readonly string[]): string[] => paths.flatMap(texts).flatMap(latinWords);
   return {
     given: words(fields.given),
     family: words(fields.family),
     formerFamily: words(fields.formerFamily),
-    birthDate: readTexts(document, fields.birthDate)[0]?.slice(0, 10),
-    sex: readTexts(document, fields.sex)[0],
-    places: fields.places.map((path) => readTexts(document, path)[0]),
-    contacts: new Set(fields.contacts.flatMap((path) => readTexts(document, path)).map(comparableContact)),
+    birthDate: texts(fields.birthDate)[0]?.slice(0, 10),
+    sex: texts(fields.sex)[0],
+    places: fields.places.map((path) => texts(path)[0]),
+    contacts: new Set(fields.contacts.flatMap(texts).map(comparableContact)),
   };
 }
 
