@@ -80,7 +80,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       // There is no form in which it may be told, such as no key to encrypt it to.
       if (reply instanceof DciError) return { ...about, state: 'dead', error: reply.message, remade };
       const verdict = judgeReply(reply, delivery.attempts + 1, now());
-      return { ...about, trouble: false, ...verdict, ...describeReply(reply), remade };
+      return { ...about, trouble: false, ...verdict, ...describeReply(reply), remade, isRemade: remade !== undefined };
     },
     async abandon(id) {
       const delivery = await findDelivery(db, id);

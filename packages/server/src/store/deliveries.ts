@@ -97,12 +97,17 @@ function toJob({ id, lane, ...delivery }: Pick<NewDelivery, 'lane' | 'partnerId'
 const FRESH_SECONDS = 30;
 /** So long what is read may take to become a delivery. */
 const MAKING_SECONDS = 60;
+/** The same, where it costs more to be wrong on the safe side. */
+const USUAL_MAKING_SECONDS = 5;
 
-// Consents that were withdrawn, or changed, since the content was made; of the partner, or of a class it may belong to.
+// Consents that were withdrawn, or changed, since the content was made; of the partner, or of a class it may belong to. And
+// what was made anew before it in its lane: it told a later state, and an earlier one may not follow.
 const IS_FRESH = sql<boolean>`attempts = 0 and delivery.created_at > now() - ${FRESH_SECONDS} * interval '1 second'
   and not exists (select from consent_event join consent on consent.id = consent_event.consent_id
     where consent_event.kind <> 'given' and consent_event.at > delivery.created_at - ${MAKING_SECONDS} * interval '1 second'
-      and (consent.recipient = 'partner:' || delivery.partner_id or consent.recipient like 'class:%'))`;
+      and (consent.recipient = 'partner:' || delivery.partner_id or consent.recipient like 'class:%'))
+  and not exists (select from delivery as other where other.lane = delivery.lane
+    and other.remade_at > delivery.created_at - ${USUAL_MAKING_SECONDS} * interval '1 second')`;
 
 export async function findDelivery(db: Db, id: string): Promise<Delivery | undefined> {
   const row = await db.selectFrom('delivery').selectAll().select(IS_FRESH.as('is_fresh')).where('id', '=', id).executeTakeFirst();
@@ -124,16 +129,26 @@ export interface AttemptRecord {
   readonly status?: number | undefined;
   readonly error?: string | undefined;
   readonly nextAt?: Date | undefined;
+  /** What was sent was made anew. */
+  readonly isRemade?: boolean | undefined;
 }
 
 export async function recordAttempts(db: Db, attempts: readonly AttemptRecord[]): Promise<void> {
-  const rows = attempts.map(({ nextAt, ...attempt }) => ({ ...attempt, next_at: nextAt }));
+  const rows = attempts.map(({ id, state, status, error, nextAt, isRemade }) => ({
+    id,
+    state,
+    status,
+    error,
+    next_at: nextAt,
+    is_remade: isRemade === true,
+  }));
   await sql`
     update delivery set
       state = tried.state, status = tried.status, error = tried.error, next_at = tried.next_at, attempts = delivery.attempts + 1,
       tried_at = now(), ended_at = case when tried.state <> 'pending' then now() end,
+      remade_at = case when is_remade then now() else remade_at end,
       content = case when tried.state <> 'delivered' and delivery.remake is null then delivery.content end
-    from json_to_recordset(${JSON.stringify(rows)}::json) as tried (id uuid, state text, status integer, error text, next_at timestamptz)
+    from json_to_recordset(${JSON.stringify(rows)}::json) as tried (id uuid, state text, status integer, error text, next_at timestamptz, is_remade boolean)
     where delivery.id = tried.id`.execute(db);
 }
 

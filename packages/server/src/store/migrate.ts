@@ -20,6 +20,7 @@ import * as inbox from './migrations/0010-inbox.ts';
 import * as statistics from './migrations/0011-statistics.ts';
 import * as consentEnd from './migrations/0014-consent-end.ts';
 import * as consentChanges from './migrations/0014b-consent-changes.ts';
+import * as remade from './migrations/0014c-remade.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -42,6 +43,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0011-statistics': statistics,
   '0014-consent-end': consentEnd,
   '0014b-consent-changes': consentChanges,
+  '0014c-remade': remade,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

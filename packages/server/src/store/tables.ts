@@ -218,6 +218,7 @@ export interface Tables {
     reply_terms: ColumnType<unknown, string, string>;
     rights: string;
     remake: ColumnType<unknown, string | null, string | null>;
+    remade_at: Generated<Date | null>;
     state: Generated<string>;
     attempts: Generated<number>;
     status: number | null;

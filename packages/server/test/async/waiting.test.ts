@@ -238,6 +238,18 @@ describe('notifications', () => {
     expect(await rows('select 1 from pending_event')).toEqual([]);
   });
 
+  it('never tell an earlier state after a later one', async () => {
+    await addPartner();
+    await failThreeTimes('n5');
+    receiver.answerWith('ack');
+    await rows('delete from job_hold');
+    await untilTold([2, 3, 4]);
+    const states = notified()
+      .slice(1)
+      .map(({ text }) => /"given_name":"(\w+)"/.exec(text)?.[1]);
+    expect(states).toEqual(['Four', 'Four', 'Four']);
+  });
+
   it('of which nothing is left to tell are not sent, and have not failed', async () => {
     await addPartner();
     await put('n4', 'One');
