@@ -7,6 +7,8 @@ import { benchMatching } from './matching.ts';
 import { writeMatchingReport } from './matching-report.ts';
 import { writeReport } from './report.ts';
 import { benchSearch } from './search.ts';
+import { benchCounts } from './counts.ts';
+import { writeCountsReport } from './counts-report.ts';
 
 // `npm run bench -- search`: what fast means, measured against references of our own. Figures go to stdout, the rest to stderr.
 
@@ -14,6 +16,7 @@ const USAGE = `Usage: npm run bench -- search [options]
        npm run bench -- fanout [options]
        npm run bench -- fairness [options]
        npm run bench -- matching [options]
+       npm run bench -- statistics [--persons N] [--seed N] [--rounds N] [--json]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
 
@@ -22,6 +25,9 @@ search compares signed identifier search with the floor: bare node:http and pg, 
   --seconds N       length of a round (4)
   --connections N   connections that ask at the same time (32)
   --signature NAME  es256 or ed25519 (es256)
+
+statistics compares signed requests for statistics, from counts that are kept and from the records, with a plain GROUP BY of
+the same dimensions over one connection; a round is ten of each, one after the other.
 
 fanout measures what an event costs to be carried on to subscriptions, as more and more of them are about others.
 
@@ -74,6 +80,13 @@ const BENCHES: Readonly<Record<string, Measure>> = {
     const [rounds, connections] = [count(values, 'rounds'), count(values, 'connections')];
     const bench = await benchSearch({ persons, seed, seconds, rounds, connections, signature }, say);
     return json ? JSON.stringify(bench) : writeReport(bench);
+  },
+  async statistics(values, json, say) {
+    const bench = await benchCounts(
+      { persons: count(values, 'persons'), seed: count(values, 'seed'), rounds: count(values, 'rounds') },
+      say,
+    );
+    return json ? JSON.stringify(bench) : writeCountsReport(bench);
   },
   async fanout(values, json, say) {
     const subscriptions = values.subscriptions.split(',').map(Number);

@@ -1,6 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
 import { connectDatabase } from '@dci/server';
 import { startChild } from './child.ts';
+import { type Closing, withClosing } from './closing.ts';
 import { type Comparison, compare, type Pair } from './comparison.ts';
 import { findParent } from './cpu-time.ts';
 import { makeEnvironment, startServer } from './dci.ts';
@@ -49,38 +50,8 @@ const SPARE = 1.5;
 const FIRST_GUESS = 6_000;
 
 export async function benchSearch(options: SearchBenchOptions, say: (text: string) => void): Promise<SearchBench> {
-  const opened: (() => Promise<void> | void)[] = [];
-  const closing = <T>(part: T, close: (part: T) => Promise<void> | void): T => {
-    opened.unshift(() => close(part));
-    return part;
-  };
-  const closeAll = async (): Promise<void> => {
-    for (const close of opened.splice(0)) await close();
-  };
-  const forget = onInterruption(closeAll);
-  try {
-    return await runSearchBench(options, closing, say);
-  } finally {
-    forget();
-    await closeAll();
-  }
+  return await withClosing((closing) => runSearchBench(options, closing, say));
 }
-
-const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
-
-/** On the first signal: stop what was started, then end as if by that signal. */
-function onInterruption(cleanUp: () => Promise<void>): () => void {
-  const listeners = Object.entries(SIGNALS).map(([signal, number]) => {
-    const listener = (): void => void cleanUp().finally(() => process.exit(128 + number));
-    process.once(signal, listener);
-    return () => process.removeListener(signal, listener);
-  });
-  return () => {
-    for (const remove of listeners) remove();
-  };
-}
-
-type Closing = <T>(part: T, close: (part: T) => Promise<void> | void) => T;
 
 async function runSearchBench(options: SearchBenchOptions, closing: Closing, say: (text: string) => void): Promise<SearchBench> {
   const { persons, seed } = options;

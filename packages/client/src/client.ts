@@ -9,6 +9,8 @@ import type {
   SearchResponseItem,
   SignatureDialect,
   SigningKey,
+  StatisticsCriteria,
+  StatisticsResponseItem,
   SubscribeCriteria,
   VerificationKey,
 } from '@dci/protocol';
@@ -19,7 +21,7 @@ import { readRefusal } from './refusal.ts';
 import { DciAnswerError } from './errors.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { composeItems, type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
-import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH } from './question.ts';
+import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH, STATISTICS } from './question.ts';
 import { composeSearch } from './search-message.ts';
 import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
 import { createTransport, type HttpAnswer } from './transport.ts';
@@ -82,6 +84,9 @@ export type ExistsAnswer = Answer<ExistsResponseItem>;
 /** The answer to a match: records that seem to be of the person with `succ`, the likeliest first. */
 export type MatchAnswer = Answer<MatchResponseItem>;
 
+/** The answer to a request for statistics: numbers with `succ`. */
+export type StatisticsAnswer = Answer<StatisticsResponseItem>;
+
 /** A client of one DCI server, as one of its partners. It holds a token and the server's keys; make one and keep it. */
 export interface DciClient {
   /**
@@ -128,6 +133,20 @@ export interface DciClient {
    * const likeliest = items[0]?.data?.matches[0]?.record;
    */
   match(criteria: MatchCriteria | readonly MatchCriteria[], options?: SearchOptions): Promise<MatchAnswer>;
+  /**
+   * Asks how many records there are, and how they are distributed; no record is told.
+   *
+   * Source: an extension of this project's server, `POST registry/sync/statistics`. Needs the scope `registry/statistics`.
+   *
+   * @returns the verified answer, items in the order of the criteria; counts are off by up to their `accuracy`
+   * @throws as `search`
+   *
+   * @example
+   * const everything = { query_type: 'idtype-value', query: { type: '*', value: '*' } } as const;
+   * const { items } = await client.statistics({ dimensions: ['district', 'sex'], ...everything });
+   * const rows = items[0]?.statistics?.rows; // [{ values: { region, district, sex }, count, accuracy }, …]
+   */
+  statistics(criteria: StatisticsCriteria | readonly StatisticsCriteria[], options?: SearchOptions): Promise<StatisticsAnswer>;
   /**
    * Searches asynchronously: the server acknowledges now, and sends the answer, a signed `on-search`, to `senderUri`.
    * Whoever receives it verifies it; it belongs to this search by its transaction and correlation id.
@@ -268,6 +287,7 @@ export function createDciClient(options: DciClientOptions): DciClient {
     search: async (criteria, asking) => await askNow(SEARCH, listOf(criteria), asking),
     match: async (criteria, asking) => await askNow(MATCH, listOf(criteria), asking),
     exists: async (criteria, asking) => await askNow(EXISTS, listOf(criteria), asking),
+    statistics: async (criteria, asking) => await askNow(STATISTICS, listOf(criteria), asking),
     searchLater: async (criteria, later = {}) =>
       await askLater('search', composeSearch({ ...later, criteria: listOf(criteria), now: now() }), later),
     subscribe: async (criteria, later = {}) =>

@@ -11,6 +11,7 @@ export {
   type MatchAnswer,
   type SearchAnswer,
   type SearchOptions,
+  type StatisticsAnswer,
 } from './client.ts';
 export { DciAnswerError, DciConnectionError, DciRefusal } from './errors.ts';
 export { type SearchMessage, type SearchMessageParts, writeEncryptedSearchMessage, writeSearchMessage } from './search-message.ts';

@@ -4,7 +4,9 @@ import {
   parseExistsResponse,
   parseMatchResponse,
   parseSearchResponse,
+  parseStatisticsResponse,
   type SearchResponseItem,
+  type StatisticsResponseItem,
 } from '@dci/protocol';
 
 /**
@@ -51,6 +53,14 @@ export const MATCH: Question<MatchResponseItem> = {
   action: 'match',
   parse: (message) => {
     const { match_response: items, ...ids } = parseMatchResponse(message);
+    return { ...ids, items };
+  },
+};
+
+export const STATISTICS: Question<StatisticsResponseItem> = {
+  action: 'statistics',
+  parse: (message) => {
+    const { statistics_response: items, ...ids } = parseStatisticsResponse(message);
     return { ...ids, items };
   },
 };

@@ -96,10 +96,12 @@ interface ToldCell {
 function protectCells(protection: StatisticsProtection, cells: readonly Cell[], threshold: number): ToldCell[] {
   const told = new Map<Cell, number>();
   for (const cell of cells) {
+    if (cell.records < threshold) continue;
     const count = cell.records + offset(protection, cell);
-    if (cell.records >= threshold && count >= threshold) told.set(cell, count);
+    if (count >= threshold) told.set(cell, count);
   }
-  while (hideComplements(cells, told, threshold));
+  const lines = listLines(cells);
+  while (hideComplements(lines, told, threshold));
   return [...told].map(([cell, count]) => ({ cell, count }));
 }
 
@@ -109,22 +111,24 @@ function offset({ key }: StatisticsProtection, { idSum }: Cell): number {
   return (createHmac('sha256', key).update(set).digest().readUInt32BE() % (2 * ACCURACY + 1)) - ACCURACY;
 }
 
+/** The lines of a table along each of its dimensions, the smallest cell of each first. */
+function listLines(cells: readonly Cell[]): readonly (readonly Cell[])[] {
+  const sorted = cells.toSorted(compareCells);
+  const axes = [...(cells[0]?.values.keys() ?? [])];
+  return axes.flatMap((axis) => [...Map.groupBy(sorted, ({ values }) => JSON.stringify(values.with(axis, null))).values()]);
+}
+
 /** Takes cells out of `told` until the rest of each line is large enough or empty; false where nothing was taken. */
-function hideComplements(cells: readonly Cell[], told: Map<Cell, number>, threshold: number): boolean {
-  let changed = false;
-  const [first] = cells;
-  for (const axis of first?.values.keys() ?? [])
-    for (const line of Map.groupBy(cells, ({ values }) => JSON.stringify(values.with(axis, null))).values()) {
-      const shown = line.filter((cell) => told.has(cell)).toSorted(compareCells);
-      let hidden = line.reduce((sum, cell) => sum + (told.has(cell) ? 0 : cell.records), 0);
-      for (const smallest of shown) {
-        if (hidden === 0 || hidden >= threshold) break;
-        told.delete(smallest);
-        hidden += smallest.records;
-        changed = true;
-      }
+function hideComplements(lines: ReturnType<typeof listLines>, told: Map<Cell, number>, threshold: number): boolean {
+  const before = told.size;
+  for (const line of lines) {
+    let hidden = line.reduce((sum, cell) => sum + (told.has(cell) ? 0 : cell.records), 0);
+    for (const cell of line) {
+      if (hidden === 0 || hidden >= threshold) break;
+      if (told.delete(cell)) hidden += cell.records;
     }
-  return changed;
+  }
+  return told.size < before;
 }
 
 /** The smallest first; of equal ones always the same. */

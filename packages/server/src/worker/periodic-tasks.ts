@@ -25,6 +25,8 @@ export interface PeriodicTaskParts {
 }
 
 const CHECKPOINT_EVERY_MS = 300_000;
+/** Counting what was there before takes long; other tasks come in between. */
+const COUNTING_MS = 20_000;
 
 /** What is done every so often, in this order. */
 export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
@@ -53,7 +55,7 @@ export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
     { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
     { name: 'refresh published keys', run: publishedKeys.refreshDue },
     { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
-    { name: 'keep the counts', run: () => keepCounts(database, profiles, now) },
+    { name: 'keep the counts', run: () => keepCounts(database, profiles, now, COUNTING_MS) },
     { name: 'forget what is made anew', run: () => forgetContents(database.db) },
     { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),

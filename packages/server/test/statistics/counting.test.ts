@@ -148,6 +148,23 @@ describe('counts', () => {
     expect((await countRecords(fixture.reader, nobody, NOON)).cells).toMatchObject([{ records: 0 }]);
   });
 
+  it('are of consenting persons where consent is the ground, and tell of each what it covers', async () => {
+    const consenting = persons.slice(0, 120);
+    const covering = persons.slice(0, 60);
+    await fixture.database.pool.query(
+      `insert into consent (id, registry, record_type, record_id, recipient, purposes, fields, valid_from, valid_until)
+       select gen_random_uuid(), 'social', 'person', record_id, 'partner:x', '{enrolment}',
+         case when value = any($2) then array['demographic'] else array['public'] end, now() - interval '1 day', now() + interval '1 day'
+       from identifier where type = 'UIN' and value = any($1)`,
+      [consenting.map(({ uin }) => uin), covering.map(({ uin }) => uin)],
+    );
+    const consent = { recipients: ['partner:x'], purposes: ['enrolment'] };
+    const asked = plan({ ...EVERYTHING, dimensions: ['sex'] }, { sight: { closed: new Set(), rows: new Map(), consent } });
+    const covered = new Set(covering.map(({ uin }) => uin));
+    const asSeen = consenting.map(({ sex, ...person }) => (covered.has(person.uin) && sex !== undefined ? { ...person, sex } : person));
+    expect(numbers((await countRecords(fixture.reader, asked, NOON)).cells)).toEqual(countNaively(asSeen, asked));
+  });
+
   it('give the same set of records the same sum, however it is asked for', async () => {
     const fine = await countRecords(fixture.reader, plan({ ...EVERYTHING, dimensions: ['sex', 'marital_status'] }), NOON);
     const coarse = await countRecords(fixture.reader, plan({ ...EVERYTHING, dimensions: ['sex'] }), NOON);
@@ -186,6 +203,10 @@ describe('kept counts', () => {
   });
 
   it('follow birthdays, and are not used for another day than that they were kept for', async () => {
+    const ageless = await fixture.database.pool.query(
+      `select count(*) filter (where due is not null) as due, count(*) as all from counted_record where dims[4] is null or dims[4] = '85+'`,
+    );
+    expect(ageless.rows).toEqual([{ due: '0', all: expect.stringMatching(/^[1-9]/) }]);
     const later = '2025-03-01';
     expect(await countKept(fixture.reader, plan(all, { today: later }))).toBeUndefined();
     await expectKept(later, NOON + 86_400_000);
@@ -203,6 +224,38 @@ describe('kept counts', () => {
   it('are not used when nobody has kept them for long', async () => {
     await fixture.database.pool.query(`update counted_type set kept_at = now() - interval '11 minutes'`);
     expect(await countKept(fixture.reader, plan(all, { today: '2028-03-01' }))).toBeUndefined();
+  });
+
+  it('do not say that they are of now while there are changes that cannot be followed yet', async () => {
+    const now = Date.parse('2028-03-01T06:00:00Z');
+    await expectKept('2028-03-01', now);
+    const older = await fixture.database.pool.connect();
+    try {
+      await older.query('begin');
+      await older.query('select pg_current_xact_id()');
+      const { rows } = await older.query<{ at: Date }>('select clock_timestamp() as at');
+      await putCounted(
+        fixture.database,
+        makeCounted(5, 10).map((one) => ({ ...one, uin: `5${one.uin}` })),
+      );
+      await keep(now);
+      const kept = await countKept(fixture.reader, plan(all, { today: '2028-03-01' }));
+      const counted = await countRecords(fixture.reader, plan(all, { today: '2028-03-01' }), now);
+      const sum = (cells: readonly Cell[] = []): number => cells.reduce((total, { records }) => total + records, 0);
+      expect(sum(counted.cells) - sum(kept?.cells)).toBe(5);
+      // The changes came within moments of the transaction before them; its clock is the database's, as theirs is.
+      const [first] = (
+        await fixture.database.pool.query<{ at: Date }>(
+          'select min(at) as at from (select at from change_event order by seq desc limit 5) e',
+        )
+      ).rows;
+      expect(kept?.asOf).toBeLessThanOrEqual(first?.at.getTime() ?? 0);
+      expect(first?.at.getTime()).toBeGreaterThanOrEqual(rows[0]?.at.getTime() ?? Number.NaN);
+    } finally {
+      await older.query('rollback');
+      older.release();
+    }
+    await expectKept('2028-03-01', now);
   });
 
   it('are right when two processes keep them', async () => {

@@ -82,7 +82,10 @@ export function compileChangeDay(dimension: Dimension, row: RowScope, today: str
   const ahead = parameters.bind(dimension.banding.bounds.toReversed(), 'integer[]');
   const next = `(${ahead})[${compileAgesAhead(dimension, row, today)}]`;
   // Born on 29 February, the years are completed a day later than the database counts.
-  return `greatest((${birth} + make_interval(years => ${next}))::date, ${parameters.bind(nextDay(today), 'date')})`;
+  const day = `(${birth} + make_interval(years => ${next}))::date`;
+  const tomorrow = parameters.bind(nextDay(today), 'date');
+  // `greatest` would make tomorrow of a day that never comes.
+  return `case when ${day} >= ${tomorrow} then ${day} when ${day} < ${tomorrow} then ${tomorrow} end`;
 }
 
 function nextDay(day: string): string {

@@ -1,9 +1,9 @@
 import { CompiledQuery, sql } from 'kysely';
-import type { Profile, RecordType } from '../../profiles/profile.ts';
+import type { Profile } from '../../profiles/profile.ts';
 import type { Database, Db } from '../../store/database.ts';
+import { listAppliedTypes, type TypeOfRegistry } from '../applied-types.ts';
 import { readNextEvents } from '../read-events.ts';
-import { isProfileApplied } from '../reconcile.ts';
-import { createParameters, tableOf } from '../sql.ts';
+import { createParameters, type Parameters, tableOf } from '../sql.ts';
 import { ID_HASH } from './count-cells.ts';
 import { describeCounting, nameCube } from './cubes.ts';
 import { compileChangeDay, compileDimension, listDimensions } from './dimensions.ts';
@@ -13,35 +13,29 @@ import { compileChangeDay, compileDimension, listDimensions } from './dimensions
  * events, and the days on which ages pass into another band. What a record was counted as is remembered, so that a change
  * moves it from one cell to another. A step is one transaction; broken off anywhere, the next one goes on where the last
  * one ended. One process at a time does it.
+ *
+ * `mostMs`: after so long, what is left is done the next time.
  */
-export async function keepCounts(database: Database, profiles: readonly Profile[], now: () => number): Promise<void> {
-  const types = await findCountedTypes(database, profiles);
+export async function keepCounts(
+  database: Database,
+  profiles: readonly Profile[],
+  now: () => number,
+  mostMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  const begun = performance.now();
+  const types = await listAppliedTypes(database, profiles, ({ statistics }) => (statistics?.cubes ?? []).length > 0);
   const today = new Date(now()).toISOString().slice(0, 10);
   for (const type of types) await openType(database.db, type);
-  const step = (work: (db: Db) => Promise<number>): Promise<number> => runStep(database.db, work);
-  for (const type of types) while ((await step((db) => fillSome(db, type, today))) > 0);
-  while ((await step((db) => catchUp(db, types, today))) > 0);
+  /** Whether there is more to do, and time for it. */
+  const step = async (work: (db: Db) => Promise<number>): Promise<boolean> =>
+    performance.now() - begun < mostMs && (await runStep(database.db, work)) > 0;
+  for (const type of types) while (await step((db) => fillSome(db, type, today)));
+  while (await step((db) => catchUp(db, types, today)));
 }
 
 const BATCH = 2_000;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const CURSOR = 'statistics';
-
-interface CountedType {
-  readonly profile: Profile;
-  readonly recordType: RecordType;
-}
-
-/** A registry without tables has no records. */
-async function findCountedTypes(database: Database, profiles: readonly Profile[]): Promise<readonly CountedType[]> {
-  const found: CountedType[] = [];
-  for (const profile of profiles) {
-    const counted = profile.recordTypes.filter(({ statistics }) => (statistics?.cubes ?? []).length > 0);
-    if (counted.length > 0 && (await isProfileApplied(database, profile)))
-      found.push(...counted.map((recordType) => ({ profile, recordType })));
-  }
-  return found;
-}
 
 /** 0 where another process is at it. */
 async function runStep(db: Db, work: (db: Db) => Promise<number>): Promise<number> {
@@ -54,7 +48,7 @@ async function runStep(db: Db, work: (db: Db) => Promise<number>): Promise<numbe
 }
 
 /** What was counted under another declaration is thrown away. */
-async function openType(db: Db, { profile, recordType }: CountedType): Promise<void> {
+async function openType(db: Db, { profile, recordType }: TypeOfRegistry): Promise<void> {
   await runStep(db, async (transaction) => {
     const key = { registry: profile.registry, record_type: recordType.name };
     const declared = describeCounting(recordType);
@@ -76,7 +70,7 @@ async function openType(db: Db, { profile, recordType }: CountedType): Promise<v
 }
 
 /** Returns how many records were counted that were there before; 0: there are no more. */
-async function fillSome(db: Db, type: CountedType, today: string): Promise<number> {
+async function fillSome(db: Db, type: TypeOfRegistry, today: string): Promise<number> {
   const { profile, recordType } = type;
   const state = await db
     .selectFrom('counted_type')
@@ -100,18 +94,26 @@ async function fillSome(db: Db, type: CountedType, today: string): Promise<numbe
   return ids.length;
 }
 
-/** Returns how much there was to do; when it was nothing, the counts are those of this moment. */
-async function catchUp(db: Db, types: readonly CountedType[], today: string): Promise<number> {
+/**
+ * Returns how much there was to do; when it was nothing, the counts are those of this moment, or of the moment before the
+ * first change that cannot be read yet: changes wait for every older transaction.
+ */
+async function catchUp(db: Db, types: readonly TypeOfRegistry[], today: string): Promise<number> {
   let done = await followSome(db, types, today);
   for (const type of types) done += await turnSome(db, type, today);
   if (done > 0) return done;
   await sql`delete from counted_cell where records = 0`.execute(db);
-  await sql`update counted_type set day = ${today}::date, kept_at = now() where is_done`.execute(db);
+  await sql`
+    update counted_type set day = ${today}::date, kept_at = least(now(), (
+      select min(e.at) from event_cursor c
+      join change_event e on e.xid >= c.until_xid or e.seq >= c.until_seq
+      where c.name = ${CURSOR}))
+    where is_done`.execute(db);
   return 0;
 }
 
 /** Returns how many events were followed. */
-async function followSome(db: Db, types: readonly CountedType[], today: string): Promise<number> {
+async function followSome(db: Db, types: readonly TypeOfRegistry[], today: string): Promise<number> {
   const events = await readNextEvents(db, CURSOR, BATCH);
   for (const type of types) {
     const ids = events
@@ -123,7 +125,7 @@ async function followSome(db: Db, types: readonly CountedType[], today: string):
 }
 
 /** Returns how many records passed into another band. */
-async function turnSome(db: Db, type: CountedType, today: string): Promise<number> {
+async function turnSome(db: Db, type: TypeOfRegistry, today: string): Promise<number> {
   const ids = await readIds(
     db,
     'select record_id as id from counted_record where registry = $1 and record_type = $2 and due <= $3::date limit $4',
@@ -138,31 +140,53 @@ async function readIds(db: Db, statement: string, parameters: readonly unknown[]
 }
 
 /** Takes the records out of the cells they were counted in and puts those that are still there into the ones they belong to. */
-async function countAnew(db: Db, type: CountedType, ids: readonly string[], today: string): Promise<void> {
+async function countAnew(db: Db, type: TypeOfRegistry, ids: readonly string[], today: string): Promise<void> {
   if (ids.length === 0) return;
-  for (const statement of [compileTakeOut(type, ids), compilePutIn(type, ids, today)]) await db.executeQuery(statement);
+  const { rows } = await db.executeQuery<{ id: string }>(compileFindMoved(type, ids, today));
+  if (rows.length === 0) return;
+  const moved = rows.map(({ id }) => id);
+  for (const statement of [compileTakeOut(type, moved), compilePutIn(type, moved, today)]) await db.executeQuery(statement);
 }
 
-function compileTakeOut(type: CountedType, ids: readonly string[]): CompiledQuery {
+/** Those that are not counted as they are; most changes of a record are of something else. */
+function compileFindMoved(type: TypeOfRegistry, ids: readonly string[], today: string): CompiledQuery {
+  const parameters = createParameters();
+  const { dims, due } = compileCounted(type, parameters, today);
+  return CompiledQuery.raw(
+    `select q.id from unnest(${parameters.bind(ids, 'uuid[]')}) q (id)
+     left join ${tableOf(type.profile, type.recordType)} r on r.id = q.id left join counted_record c on c.record_id = q.id
+     where (r.id is not null or c.record_id is not null) and (r.id is null or c.dims is distinct from ${dims} or c.due is distinct from ${due})`,
+    [...parameters.values],
+  );
+}
+
+/** As what a record `r` is counted. */
+function compileCounted({ profile, recordType }: TypeOfRegistry, parameters: Parameters, today: string): { dims: string; due: string } {
+  const row = { profile, recordType, alias: 'r', parameters, sight: undefined };
+  const dimensions = listDimensions(recordType);
+  const days = dimensions.flatMap((dimension) => compileChangeDay(dimension, row, today) ?? []);
+  return {
+    dims: `array[${dimensions.map((dimension) => compileDimension(dimension, row, today)).join(', ')}]::text[]`,
+    due: days.length === 0 ? 'null::date' : `least(${days.join(', ')})`,
+  };
+}
+
+function compileTakeOut(type: TypeOfRegistry, ids: readonly string[]): CompiledQuery {
   const parameters = createParameters();
   const moved = `delete from counted_record where record_id = any(${parameters.bind(ids, 'uuid[]')}) returning record_id, dims`;
   return CompiledQuery.raw(addToCells(type, moved, '-'), [...parameters.values]);
 }
 
-function compilePutIn(type: CountedType, ids: readonly string[], today: string): CompiledQuery {
-  const { profile, recordType } = type;
+function compilePutIn(type: TypeOfRegistry, ids: readonly string[], today: string): CompiledQuery {
   const parameters = createParameters();
-  const row = { profile, recordType, alias: 'r', parameters, sight: undefined };
-  const dimensions = listDimensions(recordType);
-  const dims = dimensions.map((dimension) => compileDimension(dimension, row, today)).join(', ');
-  const due = dimensions.flatMap((dimension) => compileChangeDay(dimension, row, today) ?? []);
+  const { dims, due } = compileCounted(type, parameters, today);
   const moved = `insert into counted_record (record_id, registry, record_type, dims, due)
-    select r.id, ${quoted(type)}, array[${dims}]::text[], ${due.length === 0 ? 'null::date' : `least(${due.join(', ')})`}
-    from ${tableOf(profile, recordType)} r where r.id = any(${parameters.bind(ids, 'uuid[]')}) returning record_id, dims`;
+    select r.id, ${quoted(type)}, ${dims}, ${due}
+    from ${tableOf(type.profile, type.recordType)} r where r.id = any(${parameters.bind(ids, 'uuid[]')}) returning record_id, dims`;
   return CompiledQuery.raw(addToCells(type, moved, ''), [...parameters.values]);
 }
 
-function addToCells(type: CountedType, moved: string, sign: '' | '-'): string {
+function addToCells(type: TypeOfRegistry, moved: string, sign: '' | '-'): string {
   const { recordType } = type;
   const names = listDimensions(recordType).map(({ name }) => name);
   const cubes = (recordType.statistics?.cubes ?? []).map((cube) => {
@@ -178,6 +202,6 @@ function addToCells(type: CountedType, moved: string, sign: '' | '-'): string {
 }
 
 /** Names of a profile, which are made of lower case letters, digits and `_`. */
-function quoted({ profile, recordType }: CountedType): string {
+function quoted({ profile, recordType }: TypeOfRegistry): string {
   return `'${profile.registry}', '${recordType.name}'`;
 }

@@ -1,8 +1,8 @@
 import { CompiledQuery } from 'kysely';
 import type { Profile, RecordType } from '../../profiles/profile.ts';
 import type { Database, Db } from '../../store/database.ts';
+import { listAppliedTypes, type TypeOfRegistry } from '../applied-types.ts';
 import { readNextEvents } from '../read-events.ts';
-import { isProfileApplied } from '../reconcile.ts';
 import { recordTable } from '../record-table.ts';
 import { type KeyedRecord, putMatchKeys, removeMatchKeys } from './match-index.ts';
 
@@ -16,7 +16,7 @@ export async function keepMatchIndex(
   profiles: readonly Profile[],
   tell: (records: number) => void = () => undefined,
 ): Promise<void> {
-  const matched = await findMatchedTypes(database, profiles);
+  const matched = await listAppliedTypes(database, profiles, ({ matching }) => matching !== undefined);
   let done = 0;
   const count = (records: number): boolean => {
     done += records;
@@ -31,24 +31,8 @@ const BATCH = 1_000;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const CURSOR = 'matches';
 
-interface MatchedType {
-  readonly profile: Profile;
-  readonly recordType: RecordType;
-}
-
-/** A registry without tables has no records. */
-async function findMatchedTypes(database: Database, profiles: readonly Profile[]): Promise<readonly MatchedType[]> {
-  const found: MatchedType[] = [];
-  for (const profile of profiles) {
-    const matched = profile.recordTypes.filter(({ matching }) => matching !== undefined);
-    if (matched.length > 0 && (await isProfileApplied(database, profile)))
-      found.push(...matched.map((recordType) => ({ profile, recordType })));
-  }
-  return found;
-}
-
 /** Returns how many records were filled in; 0: there are no more, or somebody else is at it. */
-async function fillSome(db: Db, { profile, recordType }: MatchedType): Promise<number> {
+async function fillSome(db: Db, { profile, recordType }: TypeOfRegistry): Promise<number> {
   const key = { registry: profile.registry, record_type: recordType.name };
   await db
     .insertInto('match_fill')
@@ -79,7 +63,7 @@ async function fillSome(db: Db, { profile, recordType }: MatchedType): Promise<n
 }
 
 /** Returns how many events were followed. */
-async function followSome(db: Db, matched: readonly MatchedType[]): Promise<number> {
+async function followSome(db: Db, matched: readonly TypeOfRegistry[]): Promise<number> {
   return await db.transaction().execute(async (transaction) => {
     const events = await readNextEvents(transaction, CURSOR, BATCH);
     for (const { profile, recordType } of matched) {
