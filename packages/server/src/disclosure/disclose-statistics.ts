@@ -13,7 +13,8 @@ declare const disclosed: unique symbol;
  * - A cell is told only if it holds as many records as the threshold, before and after the next step. One that is not
  *   told looks like an empty one.
  * - A told count is off by up to `ACCURACY`, by a keyed function of the set of records in the cell: the same set is off
- *   by the same wherever it turns up, so asking again, or in another way, averages nothing out; and sets that differ by
+ *   by the same wherever it turns up, so asking again averages nothing out (a larger set that is put together
+ *   from others in several ways is known the better for it, which its parts are not); and sets that differ by
  *   one record are off independently, so their difference does not tell that record.
  * - In each line of the table the cells that are not told hold together as many records as the threshold, or none: else
  *   the smallest told one is not told either. So no sum gives back what was left out.

@@ -37,7 +37,8 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
       case 'identifier':
         return { [filter.type]: { [filter.operator]: filter.values.map(hash) } };
       case 'compare': {
-        const value = !pointsAtPerson(filter) ? filter.value : Array.isArray(filter.value) ? filter.value.map(hash) : hash(filter.value);
+        const { value: asked } = filter;
+        const value = pointsAtPerson(filter) ? (Array.isArray(asked) ? asked.map(hash) : hash(asked)) : roughly(filter);
         return { [filter.attribute.name]: { [filter.operator]: value } };
       }
       case 'records':
@@ -52,6 +53,11 @@ export function createQueryDescriber(key: Buffer): QueryDescriber {
     ...(sort && { sort: sort.map(({ by, direction }) => `${'attribute' in by ? by.attribute.name : by.identifierType} ${direction}`) }),
     ...(page && { page: { size: page.size, number: page.number } }),
   });
+}
+
+/** Of a bound of days the year: two narrow bounds would tell a day. */
+function roughly({ attribute, value }: Extract<Leaf, { kind: 'compare' }>): unknown {
+  return attribute.type === 'date' && typeof value === 'string' ? value.slice(0, 4) : value;
 }
 
 /** Part of a person's name or number; or a day, which few persons share: a birth date is half a name. */

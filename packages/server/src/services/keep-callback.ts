@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { DciError, invalidEncryption } from '@dci/protocol';
+import { canonicalJson, DciError, invalidEncryption } from '@dci/protocol';
 import { v7 as uuidV7 } from 'uuid';
 import type { AuditLog } from '../disclosure/audit-log.ts';
 import type { Profile } from '../profiles/profile.ts';
@@ -18,13 +18,14 @@ import { describeRefusal, describeSender } from './search-audit.ts';
 /**
  * The inbox: what other registries send us, kept once it is known who sent it, with the request of ours that it belongs to.
  * What belongs to none is kept all the same. What is acknowledged is committed. A repeat — the same partner, transaction,
- * correlation, references and pages — is acknowledged as the first was, and not kept again.
+ * correlation, references and pages, of a notification its content too — is acknowledged as the first was, and not kept again.
  */
 export interface Inbox {
   /**
    * @param mounted the registry of the path, where the path names one
    * @returns the acknowledgement as JSON text
-   * @throws DciError where the message is not taken; where it names a partner, that is in the audit trail by then
+   * @throws DciError where the message is not taken; where it is known who sent it, that is in the audit trail by then.
+   *   What anybody can send in another's name must not fill the trail, nor stand in it under that name.
    */
   keep(kind: CallbackKind, caller: Caller, mounted: Profile | undefined, bytes: Uint8Array): Promise<string>;
 }
@@ -56,7 +57,7 @@ export function createInbox(parts: InboxParts): Inbox {
       const request = await findOwnRequest(transaction, keyOf(kind, message, opened));
       if (request?.isEncrypted === true && !message.isEncrypted)
         throw invalidEncryption('the answer to an encrypted request came in clear', '/header/is_msg_encrypted');
-      const taken = await keepInboxMessage(transaction, { ...message, requestId: request?.id }, hashRepeat(kind, facts));
+      const taken = await keepInboxMessage(transaction, { ...message, requestId: request?.id }, hashRepeat(kind, facts, opened.message));
       if (taken.isNew && request !== undefined) await addSubscriptionCodes(transaction, request.id, facts.made ?? []);
       if (taken.isNew) await removeSubscriptionCodes(transaction, partner.id, facts.ended ?? []);
       return taken;
@@ -68,8 +69,8 @@ export function createInbox(parts: InboxParts): Inbox {
       let sender = bearer;
       try {
         const claimed = readClaim(parts, bearer, bytes);
-        sender = { partner: claimed.partner, scopes: new Set(), remoteAddress };
         const signed = await verifyClaim(parts, claimed);
+        sender = { partner: claimed.partner, scopes: new Set(), remoteAddress };
         // Not before: whoever merely names a partner must not spend what is the partner's.
         await parts.charge(sender, 1);
         const { isNew, kept } = await take(kind, claimed.partner, mounted, signed);
@@ -91,7 +92,8 @@ export function createInbox(parts: InboxParts): Inbox {
         return acknowledge(kept);
       } catch (error) {
         if (!(error instanceof DciError)) throw error;
-        if (sender !== undefined) await audit.release(describeRefusal(sender, kind.action, error, undefined), async () => '');
+        if (sender === undefined) reception.log.info({ action: kind.action, code: error.code }, 'refused a callback of nobody known');
+        else await audit.release(describeRefusal(sender, kind.action, error, undefined), async () => '');
         throw nameReason(error);
       }
     },
@@ -135,9 +137,11 @@ function keyOf({ action, answers }: CallbackKind, message: InboxMessage, { heade
   return { partnerId, action: answers, transactionId, correlationId, subscriptionCode: typeof code === 'string' ? code : undefined };
 }
 
-function hashRepeat({ action }: CallbackKind, { transactionId, correlationId, parts }: CallbackFacts): Buffer {
+/** A peer may give every notification of a subscription the same ids: then the content tells one event from the next. */
+function hashRepeat({ action }: CallbackKind, { transactionId, correlationId, parts }: CallbackFacts, message: unknown): Buffer {
+  const content = action === 'notify' ? canonicalJson(message) : '';
   return createHash('sha256')
-    .update(JSON.stringify([action, transactionId, correlationId ?? '', parts]))
+    .update(JSON.stringify([action, transactionId, correlationId ?? '', parts, content]))
     .digest();
 }
 

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import type { Profile } from '../profiles/profile.ts';
 import type { Consent } from '../store/consents.ts';
 import type { Db } from '../store/database.ts';
+import type { Partner } from '../store/partners.ts';
 import { GivenConsent } from './consent-request.ts';
 import { giveConsent, renewConsent, stateOf, withdrawConsent } from './consents.ts';
 import type { WriteKind } from './write-records.ts';
@@ -64,6 +65,7 @@ export function consentWrites(now: () => number): WriteKind<Operation> {
       return { regType, read: () => parsed };
     },
     async carryOut(db, profile, operations, { partner }) {
+      for (const [index, operation] of operations.entries()) at(index, () => assertForOthers(operation, partner));
       const results: { op: string; consent_id: string; state: string }[] = [];
       for (const [index, operation] of operations.entries()) {
         const consent = await atLater(index, () => carryOut(db, profile, operation, `partner:${partner.senderId}`, now()));
@@ -72,6 +74,16 @@ export function consentWrites(now: () => number): WriteKind<Operation> {
       return { results, query: JSON.stringify(results) };
     },
   };
+}
+
+/** Who writes down what people agree to must not be who profits from it. */
+function assertForOthers(operation: Operation, { senderId, recipientClasses }: Partner): void {
+  if (operation.op !== 'give') return;
+  const { recipient } = operation;
+  if ('class' in recipient ? !recipientClasses.has(recipient.class) : recipient.partner !== senderId) return;
+  throw new DciError('err.request.forbidden', 'a consent to yourself, or to a class you belong to, is written down by somebody else', {
+    pointer: '/recipient',
+  });
 }
 
 function parseOperation(operation: { readonly op: string }): Operation {

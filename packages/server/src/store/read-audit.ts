@@ -112,7 +112,7 @@ function compileFilter(filter: AuditFilter, bind: (value: unknown) => string): s
     action !== undefined && `action = ${bind(action)}`,
     outcome !== undefined && `outcome = ${bind(outcome)}`,
     records !== undefined && `records && ${bind(records)}::uuid[]`,
-    registries !== undefined && `(registry = '' or string_to_array(registry, ' ') && ${bind(registries)}::text[])`,
+    registries !== undefined && `(registry = '' or string_to_array(registry, ' ') <@ ${bind(registries)}::text[])`,
   ].filter((condition) => typeof condition === 'string');
 }
 

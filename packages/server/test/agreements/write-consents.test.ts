@@ -59,6 +59,22 @@ async function found(value: string): Promise<number> {
 }
 
 describe('POST registry/consents', () => {
+  it('takes none of whoever would profit from it, by name or by class', async () => {
+    const judge = await test.addPartner('judge.test', {
+      legalBasis: 'consent: form',
+      purposes: ['care'],
+      scopes: ['consent/write', 'registry/search'],
+      recipientClasses: ['clinics'],
+    });
+    const before = await count();
+    for (const recipient of [{ partner: 'judge.test' }, { class: 'clinics' }])
+      expect(await write([give('9000000000'), give('9000000000', { recipient })], undefined, judge)).toMatchObject({
+        status: 403,
+        body: { errors: [{ pointer: '/operations/1/recipient' }] },
+      });
+    expect(await count()).toBe(before);
+  });
+
   it('gives, renews and withdraws, at once', async () => {
     const given = await write([give('9000000000', { valid_until: '2090-01-01' })]);
     expect(given).toMatchObject({ status: 200, body: { results: [{ op: 'give', state: 'valid' }] } });

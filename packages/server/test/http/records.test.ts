@@ -291,6 +291,11 @@ describe('refusals, each with nothing written', () => {
     const elsewhere = await server.addPartner('elsewhere.test', { scopes: ['registry/write'], registries: [] });
     const before = await state();
     const operations = [{ op: 'create', record: person('m3') }];
+    const local = await server.addPartner('district.test', {
+      scopes: ['registry/write'],
+      registryTerms: { social: { recordTypes: ['person'] } },
+    });
+    expect(await write(operations, { token: local.token })).toMatchObject({ status: 403, body: { type: 'urn:dci:problem:forbidden' } });
     const none = await fetch(`${server.base}/social/registry/records`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

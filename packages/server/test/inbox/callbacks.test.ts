@@ -34,6 +34,7 @@ async function rows<T extends object = Json>(sql: string, values: unknown[] = []
 
 const send = (body: string, path = '/registry/on-search', token?: string): Promise<Answer> => post(`${test.base}${path}`, token, body);
 const kept = (transactionId: unknown) => rows('select * from inbox_message where transaction_id = $1', [transactionId]);
+const countAudited = () => rows('select count(*) from audit');
 const audited = () =>
   rows('select sender_id, action, outcome, message_id, record_count, query from audit order by at desc, seq desc limit 1');
 
@@ -108,6 +109,24 @@ describe.each(CALLBACK_SAMPLES)('$action', ({ action, path, message }) => {
   });
 });
 
+it('a notification with the ids of an earlier one and another content is another one', async () => {
+  const event = (state: string) => ({
+    transaction_id: 'sub-1',
+    notify_event: [
+      {
+        reference_id: '1',
+        timestamp: '2026-01-01T00:00:00Z',
+        data: { reg_record_type: 'SRPerson', reg_records: { '@type': 'SRPerson', state } },
+      },
+    ],
+  });
+  const tell = async (state: string) => (await send(callbackBody(peer, 'notify', event(state)), '/registry/notify')).text;
+  const alive = await tell('alive');
+  expect(await tell('dead')).not.toBe(alive);
+  expect(await tell('alive')).toBe(alive);
+  expect(await kept('sub-1')).toHaveLength(2);
+});
+
 describe('a signature', () => {
   it.each(SIGNATURE_DIALECTS)('is read in the dialect %s, of messages in clear and encrypted', async (dialect) => {
     const [key] = await serverEncryptionKeys(test.base);
@@ -141,13 +160,14 @@ describe('a signature', () => {
       () => callbackBody(peer, 'on-search', searchResponse()).replace('Lovelace', 'Byron'),
       'err.signature.invalid',
     ],
-  ])('that %s is refused, and nothing kept', async (_name, body, code) => {
+  ])('that %s is refused, nothing kept, and nothing in the trail under a name that anybody can write', async (_name, body, code) => {
     const before = await countKept();
+    const rowsBefore = await countAudited();
     const answer = await send(body());
     expect([answer.status, answer.body.message?.ack_status, answer.body.message?.error?.code]).toEqual([401, 'ERR', code]);
     expect(answer.text).not.toContain('Ada');
     expect(await countKept()).toBe(before);
-    expect(await audited()).toMatchObject([{ sender_id: peer.senderId, outcome: code }]);
+    expect(await countAudited()).toEqual(rowsBefore);
   });
 });
 
@@ -180,7 +200,6 @@ describe('a message is refused, and nothing kept,', () => {
   });
 
   it.each<[string, Json, number, string]>([
-    ['for another receiver', { receiver_id: 'somebody.else' }, 400, 'err.receiver_id.invalid'],
     ['of another kind than its path', { action: 'notify' }, 400, 'rjct.action.invalid'],
     ['of a kind that there is not', { action: 'on-export' }, 400, 'rjct.action.not_supported'],
     ['of another version', { version: '9.0.0' }, 400, 'rjct.version.invalid'],
@@ -188,6 +207,11 @@ describe('a message is refused, and nothing kept,', () => {
   ])('%s', async (_name, header, status, code) => {
     await expectRefused(callbackBody(peer, 'on-search', searchResponse(), { header }), status, code);
     expect(await audited()).toMatchObject([{ sender_id: peer.senderId, outcome: code }]);
+  });
+
+  it('for another receiver', async () => {
+    const elsewhere = callbackBody(peer, 'on-search', searchResponse(), { header: { receiver_id: 'somebody.else' } });
+    await expectRefused(elsewhere, 400, 'err.receiver_id.invalid');
   });
 
   it('that is no JSON, no envelope, or has no message', async () => {
