@@ -1,24 +1,31 @@
 import { parseArgs } from 'node:util';
+import { benchAudit } from './audit.ts';
+import { writeAuditReport } from './audit-report.ts';
 import { benchFairness } from './fairness.ts';
 import { writeFairnessReport } from './fairness-report.ts';
 import { benchFanOut } from './fan-out.ts';
 import { writeFanOutReport } from './fan-out-report.ts';
 import { benchMatching } from './matching.ts';
 import { writeMatchingReport } from './matching-report.ts';
+import { benchNotify } from './notify.ts';
+import { writeNotifyReport } from './notify-report.ts';
 import { writeReport } from './report.ts';
-import { benchSearch } from './search.ts';
+import { benchSearch, type SearchBenchOptions } from './search.ts';
 import { benchCounts } from './counts.ts';
 import { writeCountsReport } from './counts-report.ts';
 
 // `npm run bench -- search`: what fast means, measured against references of our own. Figures go to stdout, the rest to stderr.
 
 const USAGE = `Usage: npm run bench -- search [options]
+       npm run bench -- audit [options]
        npm run bench -- fanout [options]
        npm run bench -- fairness [options]
        npm run bench -- matching [options]
        npm run bench -- statistics [--persons N] [--seed N] [--rounds N] [--json]
+       npm run bench -- notify [options]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
+audit compares it with the same server without its audit trail.
 
   --persons N       persons in the database, generated on the first run (100000)
   --seed N          seed of the generator (1)
@@ -45,24 +52,31 @@ matching tells how many of the persons who were registered twice are found, by w
   --share S         share of them (0.05)
   --seed N          seed of the generator (1)
 
-  --rounds N        rounds; of search pairs of rounds, floor and server, of fairness without the sick and
-                    with them (5)
+notify measures how long a change is on its way to its subscribers, and whether each arrives, in order.
+
+  --rate N          changes a second, each a commit (200)
+  --subscribers N   subscribers, each of whom every change concerns (10)
+  --seconds N       how long (20)
+
+  --rounds N        rounds; of search and audit pairs of rounds in turn, of fairness without the sick and with them (5)
   --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair; ratio of fanout the
                     cost of an event at the last number of subscriptions by that at the first; ratio of fairness the
-                    median of p95 with the sick by p95 without, pair by pair
+                    median of p95 with the sick by p95 without, pair by pair; ratio of audit the rate with audit by that
+                    without; latency.p95 of notify milliseconds from commit to arrival
 `;
 
 const OPTIONS = {
   persons: { type: 'string' },
   share: { type: 'string', default: '0.05' },
   seed: { type: 'string', default: '1' },
-  seconds: { type: 'string', default: '4' },
+  seconds: { type: 'string' },
   rounds: { type: 'string', default: '5' },
   connections: { type: 'string', default: '32' },
   signature: { type: 'string', default: 'es256' },
   subscriptions: { type: 'string', default: '1000,10000,100000' },
   events: { type: 'string', default: '2000' },
-  rate: { type: 'string', default: '10' },
+  rate: { type: 'string' },
+  subscribers: { type: 'string', default: '10' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -74,19 +88,19 @@ type Measure = (values: Values, json: boolean, say: Say) => Promise<string>;
 
 const BENCHES: Readonly<Record<string, Measure>> = {
   async search(values, json, say) {
-    const { signature } = values;
-    if (signature !== 'es256' && signature !== 'ed25519') throw new UsageError('--signature is es256 or ed25519');
-    const [persons, seed, seconds] = [count(values, 'persons', '100000'), count(values, 'seed'), count(values, 'seconds')];
-    const [rounds, connections] = [count(values, 'rounds'), count(values, 'connections')];
-    const bench = await benchSearch({ persons, seed, seconds, rounds, connections, signature }, say);
+    const bench = await benchSearch(readSearchOptions(values), say);
     return json ? JSON.stringify(bench) : writeReport(bench);
   },
   async statistics(values, json, say) {
     const bench = await benchCounts(
-      { persons: count(values, 'persons'), seed: count(values, 'seed'), rounds: count(values, 'rounds') },
+      { persons: count(values, 'persons', '100000'), seed: count(values, 'seed'), rounds: count(values, 'rounds') },
       say,
     );
     return json ? JSON.stringify(bench) : writeCountsReport(bench);
+  },
+  async audit(values, json, say) {
+    const bench = await benchAudit(readSearchOptions(values), say);
+    return json ? JSON.stringify(bench) : writeAuditReport(bench);
   },
   async fanout(values, json, say) {
     const subscriptions = values.subscriptions.split(',').map(Number);
@@ -96,7 +110,7 @@ const BENCHES: Readonly<Record<string, Measure>> = {
     return json ? JSON.stringify(bench) : writeFanOutReport(bench);
   },
   async fairness(values, json, say) {
-    const [seconds, rounds, rate] = [count(values, 'seconds'), count(values, 'rounds'), count(values, 'rate')];
+    const [seconds, rounds, rate] = [count(values, 'seconds', '4'), count(values, 'rounds'), count(values, 'rate', '10')];
     const bench = await benchFairness({ seconds, rounds, rate }, say);
     return json ? JSON.stringify(bench) : writeFairnessReport(bench);
   },
@@ -105,6 +119,11 @@ const BENCHES: Readonly<Record<string, Measure>> = {
     if (!(share > 0 && share <= 1)) throw new UsageError('--share is a number above 0, at most 1');
     const bench = await benchMatching({ persons: count(values, 'persons', '20000'), seed: count(values, 'seed'), share }, say);
     return json ? JSON.stringify(bench) : writeMatchingReport(bench);
+  },
+  async notify(values, json, say) {
+    const [rate, subscribers] = [count(values, 'rate', '200'), count(values, 'subscribers')];
+    const bench = await benchNotify({ rate, subscribers, seconds: count(values, 'seconds', '20') }, say);
+    return json ? JSON.stringify(bench) : writeNotifyReport(bench);
   },
 };
 
@@ -123,7 +142,14 @@ async function main(args: readonly string[]): Promise<number> {
 
 type Values = ReturnType<typeof parse>['values'];
 
-type CountName = 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events' | 'rate';
+function readSearchOptions(values: Values): SearchBenchOptions {
+  const { signature } = values;
+  if (signature !== 'es256' && signature !== 'ed25519') throw new UsageError('--signature is es256 or ed25519');
+  const [persons, seed, seconds] = [count(values, 'persons', '100000'), count(values, 'seed'), count(values, 'seconds', '4')];
+  return { persons, seed, seconds, rounds: count(values, 'rounds'), connections: count(values, 'connections'), signature };
+}
+
+type CountName = 'persons' | 'seed' | 'seconds' | 'rounds' | 'connections' | 'events' | 'rate' | 'subscribers';
 
 /** `usual`: where the option has no value of its own that is usual for every bench. */
 function count(values: Values, name: CountName, usual = '1'): number {

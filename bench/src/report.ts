@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import type { Comparison, Side } from './comparison.ts';
+import type { Machine } from './machine.ts';
 import type { SearchBench } from './search.ts';
 
 /** The bench as a table for people. */
@@ -23,17 +24,17 @@ export function writeReport({ options, machine, signed, unsigned, batch }: Searc
     colAligns: ['left', ...Array<'right'>(11).fill('right')],
   });
   table.push(...writeRows('signed', signed), ...writeRows('unsigned', unsigned), ...writeRows('signed, 50 a message', batch));
-  const { cpus, cpu, memoryGiB, loadBefore, node, postgres, settings } = machine;
   return [
     table.toString(),
     `${options.persons} persons; ${options.rounds} pairs of rounds of ${options.seconds} s, floor and server in turn; ` +
       `${options.connections} connections; ${options.signature} both ways; one process each`,
-    `${cpus} × ${cpu}, ${memoryGiB} GiB, load ${loadBefore.toFixed(1)} before; Node ${node}; PostgreSQL ${postgres}, ${Object.entries(
-      settings,
-    )
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', ')}`,
+    writeMachine(machine),
   ].join('\n');
+}
+
+export function writeMachine({ cpus, cpu, memoryGiB, loadBefore, node, postgres, settings }: Machine): string {
+  const set = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+  return `${cpus} × ${cpu}, ${memoryGiB} GiB, load ${loadBefore.toFixed(1)} before; Node ${node}; PostgreSQL ${postgres}, ${set.join(', ')}`;
 }
 
 function writeRows(name: string, { floor, server, ratio, ratios }: Comparison): string[][] {
@@ -43,17 +44,17 @@ function writeRows(name: string, { floor, server, ratio, ratios }: Comparison): 
   ];
 }
 
-function writeSide({ rate, rates, latency }: Side): string[] {
+export function writeSide({ rate, rates, latency }: Side): string[] {
   return [rate.toFixed(0), writeRange(rates, 0), latency.p50.toFixed(1), latency.p95.toFixed(1), latency.p99.toFixed(1)];
 }
 
 /** A request's, in all and by who used it. */
-function writeCpuTime({ cpu }: Side): string[] {
+export function writeCpuTime({ cpu }: Side): string[] {
   if (cpu === undefined) return ['', '', '', ''];
   const { main, threads, database } = cpu;
   return [main + threads + database, main, threads, database].map((value) => value.toFixed(0));
 }
 
-function writeRange(values: readonly number[], digits: number): string {
+export function writeRange(values: readonly number[], digits: number): string {
   return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`;
 }

@@ -1,5 +1,6 @@
 import { canonicalJson } from '@dci/protocol';
 import type { Entity, Profile, RecordType } from '../profiles/profile.ts';
+import { listLeafPaths, schemaNode } from '../profiles/schema-path.ts';
 import { findPlace } from '../registry/cover.ts';
 import { type Document, readBody, writeEntity } from '../registry/document.ts';
 import type { FoundRecord, SearchPlan, SearchResult } from '../registry/plan.ts';
@@ -134,6 +135,19 @@ export function isGivenUnder(
     const place = findPlace(recordType, path);
     return place !== undefined && treatments.of(place) === 'give';
   };
+}
+
+/** Whether the rule writes members with groups of a type, and anything of them. */
+export function givesMembers(grant: Grant, profile: Profile, groupType: RecordType): boolean {
+  const { members } = groupType;
+  const member = members && findMember(profile, members)?.recordType;
+  if (members === undefined || member === undefined) return false;
+  if (!createTreatments(grant.rule, profile, groupType, undefined).givesContainer(members.listProperty)) return false;
+  const treatments = createTreatments(grant.rule, profile, member, undefined);
+  return listLeafPaths(schemaNode(member.document), '').some((path) => {
+    const place = findPlace(member, path);
+    return place !== undefined && !['omit', 'ask'].includes(treatments.of(place));
+  });
 }
 
 function findMember(profile: Profile, members: NonNullable<RecordType['members']>): { recordType: RecordType; entity: Entity } | undefined {

@@ -36,6 +36,15 @@ export function findSchemaTrail(root: SchemaNode, path: string): readonly Schema
   return trail;
 }
 
+/** Paths to the leaves below a node, which is at `path`; without the names of types. */
+export function listLeafPaths(node: SchemaNode, path: string): readonly string[] {
+  const { properties } = node.items ?? node;
+  if (properties === undefined) return [path];
+  return Object.entries(properties).flatMap(([name, inner]) =>
+    name === '@type' ? [] : listLeafPaths(inner, path === '' ? name : `${path}.${name}`),
+  );
+}
+
 function property(node: SchemaNode | undefined, name: string): SchemaNode | undefined {
   const holder = node?.items ?? node;
   return holder?.properties !== undefined && Object.hasOwn(holder.properties, name) ? holder.properties[name] : undefined;

@@ -4,7 +4,7 @@ import { bindFilter } from './passes/bind-filter.ts';
 import { deriveAges, deriveAgesIn } from './passes/derive-ages.ts';
 import { orderPage } from './passes/order-page.ts';
 import { resolveSubject } from './passes/resolve-subject.ts';
-import { restrictRows } from './passes/restrict-rows.ts';
+import { assertSeen, restrictRows } from './passes/restrict-rows.ts';
 import { selectPage } from './passes/select-page.ts';
 import type { Filter, SearchPlan } from './plan.ts';
 import { readQuery } from './read-query/read-query.ts';
@@ -52,9 +52,11 @@ export interface SubscriptionPlan {
 
 /** Binds the filter of a subscription, or throws a `DciError` as a search would. `everything`: it has none. */
 export function planSubscription(criteria: SearchCriteria, everything: boolean, context: SearchContext): SubscriptionPlan {
-  if (everything) return { ...nameAnswer(criteria, context), filter: undefined };
-  const { recordType, entity, filter } = beginPlan(criteria, context);
-  deriveAgesIn(filter, context.today);
+  const { recordType, entity, filter } = everything
+    ? { ...nameAnswer(criteria, context), filter: undefined }
+    : beginPlan(criteria, context);
+  assertSeen({ recordType, entity }, context);
+  if (filter !== undefined) deriveAgesIn(filter, context.today);
   return { recordType, entity, filter };
 }
 

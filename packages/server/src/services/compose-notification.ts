@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { disclose, type DisclosedResult, prepareGivenPaths, readMarks } from '../disclosure/disclose.ts';
+import { disclose, type DisclosedResult, givesMembers, prepareGivenPaths, readMarks } from '../disclosure/disclose.ts';
 import type { Grant } from '../disclosure/grant.ts';
 import type { Pseudonyms } from '../disclosure/pseudonyms.ts';
 import type { Profile, RecordType } from '../profiles/profile.ts';
-import { findSchemaTrail, type SchemaNode, schemaNode } from '../profiles/schema-path.ts';
+import { findSchemaTrail, listLeafPaths, schemaNode } from '../profiles/schema-path.ts';
 import { type Document, renderBody } from '../registry/document.ts';
 import { executeSearch } from '../registry/execute.ts';
 import { readRecord } from '../registry/match-events.ts';
 import { type GoneRecord, meetsFilter } from '../registry/meets-filter.ts';
 import type { FoundRecord, SearchPlan } from '../registry/plan.ts';
+import { readSeen } from '../registry/read-seen.ts';
 import type { Reader } from '../registry/reader.ts';
 import type { ConsentTerms } from '../registry/sight.ts';
 import type { PendingEvent } from '../store/pending-events.ts';
@@ -41,6 +42,8 @@ export interface NotificationParts {
   readonly toldIn?: string;
   /** Of records that are gone, by number of the event. */
   readonly bodies: ReadonlyMap<string, string>;
+  /** The record that was bound to that of a LINK or UNLINK event, or parted from it, by number of the event. */
+  readonly readRelated: (seqs: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** The consents for records that are gone, by number of the event; of those that have any. */
   readonly readCovers: (terms: ConsentTerms, seqs: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
@@ -48,10 +51,10 @@ export interface NotificationParts {
 /** Undefined: there is nothing to tell. */
 export async function composeNotification(parts: NotificationParts): Promise<ComposedNotification | undefined> {
   const { subscription, profile, events } = parts;
-  const [living, gone] = [await readLiving(parts), await readGone(parts)];
+  const [living, gone, links] = [await readLiving(parts), await readGone(parts), await findOpenLinks(parts)];
   const told = events.flatMap((event) => {
     const given = event.kind === 'DELETE' ? gone.get(event.seq) : living.get(event.recordId);
-    return given === undefined || !isNews(event, given) ? [] : [{ event, given }];
+    return given === undefined || !isNews(event, given, links) ? [] : [{ event, given }];
   });
   const last = told.at(-1);
   if (last === undefined) return undefined;
@@ -91,6 +94,7 @@ async function readLiving({ reader, grant, pseudonyms, plan, events }: Notificat
   if (ids.length === 0) return new Map();
   const found = await executeSearch(reader, plan(ids));
   const result = disclose(grant, found, pseudonyms);
+  const isGiven = prepareGivenPaths(grant, found.plan);
   return new Map(
     found.records.map((record, index) => [
       record.id,
@@ -99,10 +103,18 @@ async function readLiving({ reader, grant, pseudonyms, plan, events }: Notificat
         version: record.version,
         recordType: found.plan.recordType,
         result,
-        isGiven: prepareGivenPaths(grant, found.plan)(record),
+        isGiven: exceptMembers(found.plan, isGiven(record)),
       },
     ]),
   );
+}
+
+/** Who was in a group before may have been out of sight: where sight is limited, no change of its members is told. */
+function exceptMembers({ recordType, sight }: SearchPlan, isGiven: Given['isGiven']): Given['isGiven'] {
+  const { members } = recordType;
+  if (sight === undefined || members === undefined) return isGiven;
+  const hidden = [members.headProperty, members.listProperty];
+  return (path) => !hidden.some((property) => path === property || path.startsWith(`${property}.`)) && isGiven(path);
 }
 
 async function readGone({ grant, pseudonyms, profile, plan, events, bodies, readCovers }: NotificationParts): Promise<Map<string, Given>> {
@@ -174,21 +186,43 @@ function onlyIdentifiers({ recordType, document }: GoneRecord): Document {
 }
 
 /** A change of what the subscriber is not given would tell him that there was one. */
-function isNews(event: PendingEvent, given: Given): boolean {
+function isNews(event: PendingEvent, given: Given, openLinks: ReadonlySet<string>): boolean {
+  if (isLink(event)) return openLinks.has(event.seq);
   return event.kind !== 'UPDATE' || visibleChanges(event, given).length > 0;
+}
+
+function isLink({ kind }: PendingEvent): boolean {
+  return kind === 'LINK' || kind === 'UNLINK';
+}
+
+/**
+ * Of the events that bind two records or part them, those that may be told: by number. Each tells of both, and of who is
+ * in a group: to whom members are given, and who sees the other one as well.
+ */
+async function findOpenLinks({ reader, grant, profile, plan, events, readRelated }: NotificationParts): Promise<ReadonlySet<string>> {
+  const links = events.filter(isLink);
+  const [first] = links;
+  if (first === undefined) return new Set();
+  const { recordType, sight } = plan([first.recordId]);
+  const bound = profile.recordTypes.flatMap((group) => {
+    const member = profile.recordTypes.find(({ name }) => name === group.members?.recordType);
+    return member === undefined ? [] : [{ group, member }];
+  });
+  const own = bound.filter(({ group, member }) => group === recordType || member === recordType);
+  const open = own.filter(({ group }) => givesMembers(grant, profile, group));
+  if (sight === undefined && open.length === own.length) return new Set(links.map(({ seq }) => seq));
+  const related = await readRelated(links.map(({ seq }) => seq));
+  const seen = new Set<string>();
+  for (const { group, member } of open)
+    for (const id of await readSeen(reader, profile, group === recordType ? member : group, [...related.values()], sight)) seen.add(id);
+  return new Set(links.filter(({ seq }) => seen.has(related.get(seq) ?? '')).map(({ seq }) => seq));
 }
 
 function visibleChanges({ changed }: PendingEvent, { recordType, isGiven }: Given): string[] {
   return changed.filter((path) => {
     const node = findSchemaTrail(schemaNode(recordType.document), path)?.at(-1);
-    return node !== undefined && listLeaves(node, path).some(isGiven);
+    return node !== undefined && listLeafPaths(node, path).some(isGiven);
   });
-}
-
-function listLeaves(node: SchemaNode, path: string): readonly string[] {
-  const { properties } = node.items ?? node;
-  if (properties === undefined) return [path];
-  return Object.entries(properties).flatMap(([name, inner]) => (name === '@type' ? [] : listLeaves(inner, `${path}.${name}`)));
 }
 
 function writeEvent({ subscription, profile }: NotificationParts, event: PendingEvent, { text }: Given): string {

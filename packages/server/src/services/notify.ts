@@ -18,6 +18,7 @@ import {
   dropPendingEvents,
   loadGoneBodies,
   loadPendingEvents,
+  loadRelatedIds,
   markTold,
   type PendingEvent,
   takeBackTold,
@@ -183,6 +184,7 @@ async function compose(
     events,
     ...again,
     bodies: await loadGoneBodies(parts.db, gone),
+    readRelated: (seqs) => loadRelatedIds(parts.db, seqs),
     readCovers: (terms, seqs) => readGoneCovers(parts.db, profile, terms, seqs),
   });
 }

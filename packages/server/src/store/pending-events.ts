@@ -119,6 +119,13 @@ export async function loadGoneBodies(db: Db, seqs: readonly string[]): Promise<M
   return new Map(rows.map(({ seq, body }) => [seq, body]));
 }
 
+/** The other record of events that bound or parted two, by number of the event. */
+export async function loadRelatedIds(db: Db, seqs: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await sql<{ seq: string; id: string }>`
+    select seq::text, related_id as id from change_event where seq = any (${seqs}::bigint[]) and related_id is not null`.execute(db);
+  return new Map(rows.map(({ seq, id }) => [seq, id]));
+}
+
 /** Forgets what was in records that are gone and of which nobody is to be told any more. Returns of how many. */
 export async function forgetGoneBodies(db: Db): Promise<number> {
   const { numAffectedRows = 0n } = await sql`
