@@ -16,6 +16,8 @@ export function registerServe(program: Command): void {
   addExamples(command, 'dci serve', 'DCI_PORT=9000 DCI_SENDER_ID=social.example.org dci serve', 'dci serve --role worker');
 }
 
+const LONG_MS = 3_600_000;
+
 async function serve({ role }: { role: Role }): Promise<void> {
   const stopped = new Promise<void>((resolve) => onStopSignal(() => resolve()));
   const app = await startApp(loadConfig(), { role });
@@ -24,7 +26,10 @@ async function serve({ role }: { role: Role }): Promise<void> {
       ? 'dci: working; requests are answered by others (--role http)'
       : `dci: serving at ${app.url}${app.basePath} (API page: ${app.url}${app.basePath}/docs)`,
   );
+  // While the database is away a process that only works has nothing open that would keep it alive.
+  const staying = setInterval(() => undefined, LONG_MS);
   await stopped;
+  clearInterval(staying);
   printNote('dci: stopping; what is under way is ended first');
   await app.close();
 }
