@@ -57,7 +57,7 @@ async function listDuplicates(options: DuplicatesOptions): Promise<void> {
 async function bringUpToDate(database: Database): Promise<void> {
   const bar = startProgress('bringing the match index up to date');
   try {
-    await keepMatchIndex(database, BUILT_IN_PROFILES, (records) => bar.update(records));
+    await keepMatchIndex(database, BUILT_IN_PROFILES, { tell: (records) => bar.update(records) });
   } finally {
     bar.stop();
   }

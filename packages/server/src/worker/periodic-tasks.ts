@@ -25,8 +25,8 @@ export interface PeriodicTaskParts {
 }
 
 const CHECKPOINT_EVERY_MS = 300_000;
-/** Counting what was there before takes long; other tasks come in between. */
-const COUNTING_MS = 20_000;
+/** Carrying on what was there before takes long; other tasks come in between. */
+const FOLLOWING_MS = 20_000;
 
 /** What is done every so often, in this order. */
 export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
@@ -55,9 +55,9 @@ export function listPeriodicTasks(parts: PeriodicTaskParts): PeriodicTask[] {
     { name: 'destroy ended keys', run: (pool) => destroyEndedKeys(pool, now()) },
     { name: 'refresh published keys', run: publishedKeys.refreshDue },
     { name: 'tend subscriptions', run: () => tendSubscriptions(database.db) },
-    { name: 'keep the counts', run: () => keepCounts(database, profiles, now, COUNTING_MS) },
+    { name: 'keep the counts', run: () => keepCounts(database, profiles, now, FOLLOWING_MS) },
     { name: 'forget what is made anew', run: () => forgetContents(database.db) },
-    { name: 'keep the match index', run: () => keepMatchIndex(database, profiles) },
+    { name: 'keep the match index', run: () => keepMatchIndex(database, profiles, { mostMs: FOLLOWING_MS }) },
     ...RETENTION_KINDS.map((kind) => purgeTask(kind, config.retention, now)),
   ];
 }

@@ -9,19 +9,20 @@ import { type KeyedRecord, putMatchKeys, removeMatchKeys } from './match-index.t
 /**
  * Keeps the match index in step with the records: fills in those that were there before the index, then follows the change
  * events. A step is one transaction; broken off anywhere, the next one goes on where the last one ended. One process at a
- * time does it.
+ * time does it. It stops after `mostMs`, whatever is left: others wait for their turn.
  */
 export async function keepMatchIndex(
   database: Database,
   profiles: readonly Profile[],
-  tell: (records: number) => void = () => undefined,
+  { mostMs = Number.POSITIVE_INFINITY, tell = () => undefined }: { mostMs?: number; tell?: (records: number) => void } = {},
 ): Promise<void> {
+  const begun = performance.now();
   const matched = await listAppliedTypes(database, profiles, ({ matching }) => matching !== undefined);
   let done = 0;
   const count = (records: number): boolean => {
     done += records;
     tell(done);
-    return records > 0;
+    return records > 0 && performance.now() - begun < mostMs;
   };
   for (const type of matched) while (count(await fillSome(database.db, type)));
   while (count(await followSome(database.db, matched)));
