@@ -50,7 +50,7 @@ async function prepareSchema({ database, embedded }: OpenedDatabase, log: EventL
   if (embedded === undefined)
     throw new SchemaError(`the database lacks migrations (${pending.join(', ')}): run "dci migrate" once, then start again`);
   await migrate(database.db);
-  log.info(`brought the database up to date (${pending.join(', ')})`);
+  log.info(`brought the database up to date (${pending.length} migrations)`);
 }
 
 function once(close: () => Promise<void>): () => Promise<void> {
