@@ -263,13 +263,12 @@ describe('nothing is taken', () => {
     const other = await registry.addPartner('stray.test');
     const wrong = importPublicKey({ ...publicJwk(other.key) });
     await changePartner(asker.database.db, BUILT_IN_PROFILES, SERVER_ID, { keys: { put: [wrong], replaceAll: true } });
-    const refused = await vi.waitFor(async () => {
+    await vi.waitFor(async () => {
       await ask('--timeout', '1', ...at());
-      const rows = await rowsOf(asker, `select outcome from audit where outcome = 'err.signature.invalid'`);
-      expect(rows.length).toBeGreaterThan(0);
-      return rows;
+      expect(await rowsOf(registry, 'select 1 from delivery where status = 401')).not.toEqual([]);
     }, 20_000);
-    expect(refused).not.toEqual([]);
+    // Anybody could have sent it in that name.
+    expect(await rowsOf(asker, `select 1 from audit where outcome = 'err.signature.invalid'`)).toEqual([]);
     await asker.database.pool.query('truncate inbox_message, own_request');
     const finished = await ask('--timeout', '2', ...at());
     expect([finished.status, finished.out]).toEqual([1, '']);
