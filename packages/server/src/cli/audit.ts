@@ -214,13 +214,13 @@ function registerPerson(audit: Command): void {
     .command('person')
     .description('show to whom a record was disclosed, the newest first, also where it was deleted or erased since')
     .requiredOption('--registry <name>', 'registry of the record')
-    .requiredOption('--id <type:value>', 'an identifier that the record has or ever had')
+    .requiredOption('--id <type=value>', 'an identifier that the record has or ever had')
     .option('--since <time>', 'from this day or moment on (UTC)')
     .option('--until <time>', 'before this day or moment')
     .option('--most <number>', 'so many rows', '1000')
     .option('--json', 'print a JSON list')
     .action(runPerson);
-  addExamples(command, 'dci audit person --registry social --id UIN:991308255769');
+  addExamples(command, 'dci audit person --registry social --id UIN=991308255769');
 }
 
 async function runPerson(options: FilterOptions & { registry: string; id: string; most: string; json?: true }): Promise<void> {

@@ -139,7 +139,7 @@ Try it (visitor.demo may send unsigned messages; others may not):
 
 Who saw this person, and whether the audit trail is as it was written (in a checkout, beside the running server):
 
-  DCI_DATA_DIR=${config.dataDir} npx dci audit person --registry social --id UIN:${uin}
+  DCI_DATA_DIR=${config.dataDir} npx dci audit person --registry social --id UIN=${uin}
   DCI_DATA_DIR=${config.dataDir} npx dci audit verify
 
 Ctrl-C stops it.`);

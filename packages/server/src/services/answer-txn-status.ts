@@ -20,7 +20,6 @@ export function createTxnStatusService(parts: TxnStatusServiceParts): SyncServic
     async answer({ sender, mounted, message, gone }) {
       checkHeader(parts.reception, message, { action: 'txn-status', items: 1, maxItems: 1 });
       const request = parseTxnStatusRequest(message.message);
-      const charge = (items: number) => (items > 1 ? parts.charge(sender, items - 1) : Promise.resolve());
       return await parts.status.look({
         partner: sender.partner,
         mounted,
@@ -28,7 +27,8 @@ export function createTxnStatusService(parts: TxnStatusServiceParts): SyncServic
         correlationId: randomUUID(),
         pages: PAGES,
         gone,
-        charge,
+        // One was taken at the door.
+        charge: (points) => parts.charge(sender, points - 1),
       });
     },
   });

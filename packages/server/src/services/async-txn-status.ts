@@ -1,7 +1,7 @@
 import { parseTxnStatusRequest } from '@dci/protocol';
 import type { AuditLog } from '../disclosure/audit-log.ts';
 import { type AsyncAction, claimPart } from './async-action.ts';
-import { checkHeader, type Reception } from './receive-message.ts';
+import { checkHeader, type Reception, type Sender } from './receive-message.ts';
 import { describeSender } from './search-audit.ts';
 import { tell } from './search-message.ts';
 import { readKey, type TxnStatus, writeStatus } from './txn-status.ts';
@@ -10,12 +10,14 @@ export interface AsyncTxnStatusParts {
   readonly reception: Reception;
   readonly status: TxnStatus;
   readonly audit: AuditLog;
+  /** Takes points beyond the one that every request costs; throws `err.request.too_many_requests`. */
+  readonly charge: (sender: Sender, points: number) => Promise<void>;
 }
 
 const PAGES = { usual: 100, most: 2_000 };
 
 /** The status of transactions, answered later. */
-export function createAsyncTxnStatus({ reception, status, audit }: AsyncTxnStatusParts): AsyncAction {
+export function createAsyncTxnStatus({ reception, status, audit, charge }: AsyncTxnStatusParts): AsyncAction {
   return {
     action: 'txn-status',
     answeredBy: 'txn-on-status',
@@ -28,8 +30,16 @@ export function createAsyncTxnStatus({ reception, status, audit }: AsyncTxnStatu
     },
     async run({ transaction, request, partner, mounted, signal }) {
       const { correlationId, remoteAddress } = transaction;
-      const asked = { partner, mounted, request: parseTxnStatusRequest(request), correlationId, pages: PAGES, gone: signal };
-      const answer = await status.look(asked);
+      const sender: Sender = { partner, scopes: new Set(), remoteAddress };
+      const answer = await status.look({
+        partner,
+        mounted,
+        request: parseTxnStatusRequest(request),
+        correlationId,
+        pages: PAGES,
+        gone: signal,
+        charge: (points) => charge(sender, points - 1),
+      });
       const entry = { ...describeSender({ partner, remoteAddress }, 'txn-status'), ...answer.entry, ...claimPart(reception.now()) };
       const { text } = await audit.release(entry, async () => answer.write());
       return { header: { action: 'txn-on-status', ...answer.header }, content: text };

@@ -17,6 +17,7 @@ import { findTransactionOf, type Transaction, type TransactionKey } from '../sto
 import type { AsyncAction } from './async-action.ts';
 import type { SyncAnswer } from './answer-sync.ts';
 import { describeSearch } from './search-audit.ts';
+import { searchCost } from './search-cost.ts';
 import { writeSearchMessage } from './search-message.ts';
 import type { PageSizes, Search } from './search.ts';
 
@@ -37,8 +38,8 @@ export interface AskedStatus {
   readonly correlationId: string;
   readonly pages: PageSizes;
   readonly gone?: AbortSignal | undefined;
-  /** Told how many items are searched again, before they are. */
-  readonly charge?: (items: number) => Promise<void>;
+  /** Takes what the search costs that is made again, before it is; throws `err.request.too_many_requests`. */
+  readonly charge: (points: number) => Promise<void>;
 }
 
 export interface TxnStatusParts {
@@ -153,7 +154,7 @@ async function describeSearchState(parts: TxnStatusParts, asked: AskedStatus, tr
   }
   const { partner, pages, gone } = asked;
   const grant = decideGrant(partner);
-  await asked.charge?.(request.search_request.length);
+  await asked.charge(searchCost(request.search_request));
   const mounted = parts.profiles.find(({ registry }) => registry === transaction.registry);
   const outcomes = await parts.search.run({ partner, grant, mounted, request, pages, gone });
   const terms = { transactionId, correlationId, partnerId: partner.id, cursorKey: parts.cursorKey, now: parts.now };

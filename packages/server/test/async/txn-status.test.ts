@@ -214,3 +214,29 @@ it('tells again what came of a subscription, to who made it', async () => {
   const foreign = await look(asker, { type: 'subscribe', by: 'subscription_code_list', value: [code] });
   expect([foreign.header.status, JSON.stringify(foreign.message).includes(persons[0]?.uin ?? '')]).toEqual(['rjct', false]);
 });
+
+it('costs what the search costs that is made again, and is refused where that is not left', async () => {
+  const { senderId } = asker;
+  const transactionId = randomUUID();
+  const criteria = {
+    query_type: 'expression',
+    query: { type: 'x', value: { expression: { collection: 'SRPerson', query: { sex: { $eq: 'female' } } } } },
+  };
+  const search_request = ['a', 'b'].map((reference_id) => ({
+    reference_id,
+    timestamp: new Date().toISOString(),
+    search_criteria: { ...criteria, pagination: { page_size: 1_000 } },
+  }));
+  const body = searchBody(asker, [{}, {}], { message: { transaction_id: transactionId, search_request } });
+  expect((await post(`${test.base}/registry/search`, asker.token, body)).status).toBe(202);
+  await vi.waitFor(() => expect(receiver.received).not.toEqual([]), 20_000);
+  // Two broad searches of ten steps each: a hundred points.
+  await changePartner(test.database.db, BUILT_IN_PROFILES, senderId, { terms: { limits: { pointsPerMinute: 90 } } });
+  const asked: Asked = { by: 'transaction_id', value: transactionId };
+  const countDisclosing = () => rows('select count(*) from audit where record_count > 0');
+  await vi.waitFor(async () => {
+    const before = await countDisclosing();
+    const refused = await post(`${test.base}/registry/sync/txn/status`, asker.token, statusBody(asker, asked));
+    expect([refused.status, await countDisclosing()]).toEqual([429, before]);
+  }, 10_000);
+});
