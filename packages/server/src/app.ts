@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
-import { openAuditLog } from './disclosure/audit-log.ts';
+import { type AuditLog, openAuditLog } from './disclosure/audit-log.ts';
 import { createPseudonyms } from './disclosure/pseudonyms.ts';
 import { createQueryDescriber } from './disclosure/query-description.ts';
 import { createForeground } from './foreground.ts';
-import { createGate } from './http/gate.ts';
+import { createGate, type GateParts } from './http/gate.ts';
 import type { HealthParts } from './http/routes/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { createLog, keepRowsOut } from './log.ts';
@@ -29,6 +29,7 @@ import { openOwnKeys, type OwnKeys } from './services/own-keys.ts';
 import { openPartnerDirectory, type PartnerDirectory } from './services/partner-directory.ts';
 import { createPublishedKeys } from './services/published-keys.ts';
 import { createRateLimiter } from './services/rate-limit.ts';
+import { describeRefusal } from './services/search-audit.ts';
 import { openSealer } from './services/sealer.ts';
 import { createSearch } from './services/search.ts';
 import { createSignInLimit } from './services/sign-in-limit.ts';
@@ -105,7 +106,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const publishedKeys = createPublishedKeys({ ...config, db: database.db, client, directory, now, log });
     const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, publishedKeys, now, log });
     const bell = closing(openJobBell(database, log));
-    const gate = createGate({ ...config, tokens: tokens.verifier, limiter });
+    const gate = createGate({ ...config, tokens: tokens.verifier, limiter, recordRefusal: refusalRecorder(audit) });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
     const cursorKey = sealer.deriveKey('cursor');
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
@@ -174,6 +175,12 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
 function assertRetention({ retention }: Config): void {
   const problems = findRetentionProblems(retention);
   if (problems.length > 0) throw new ConfigError(problems.map((problem) => `DCI_RETENTION: ${problem}`));
+}
+
+function refusalRecorder(audit: AuditLog): GateParts['recordRefusal'] {
+  return async (sender, scope, fault) => {
+    await audit.release(describeRefusal(sender, scope, fault, undefined), async () => '');
+  };
 }
 
 /** The tables of the embedded database are made to fit; any other is changed by `dci migrate` alone. */

@@ -10,8 +10,8 @@ import { HttpRefusal } from './error-response.ts';
 
 /**
  * What a request must pass before its body is read, cheapest first: the limit of the address, which counts every
- * request, refused or not; size and content type; the bearer token of an active partner, scope and registry; the limit of
- * the partner. Which of them a route has, its line in `endpoints.ts` says.
+ * request, refused or not; size and content type; the bearer token of an active partner; the limit of the partner; scope and
+ * registry. Which of them a route has, its line in `endpoints.ts` says.
  */
 export interface Gate {
   /** Passes or throws; leaves the sender for the handler. */
@@ -39,6 +39,8 @@ export interface GateParts {
   readonly addressLimitPerMinute: number;
   readonly partnerLimitPerMinute: number;
   readonly maxBodyBytes: number;
+  /** Puts on record that a known partner was refused what its agreement does not open. */
+  readonly recordRefusal: (sender: Sender, scope: Scope, fault: DciError) => Promise<void>;
 }
 
 const WINDOW_SECONDS = 60;
@@ -58,9 +60,13 @@ export function createGate(parts: GateParts): Gate {
     senders.set(request, sender);
     replies.set(sender, reply);
     if (route.caller === 'peer') return;
-    checkAgreement(sender, route.caller, route.registry);
+    // First, so that what is put on record of refusals is bounded too.
     if (!(await spend(sender, route.points)).allowed)
       throw new HttpRefusal(429, TOO_MANY, TOO_MANY, 'too many requests; the limit of this partner is spent');
+    const fault = findClosed(sender, route.caller, route.registry);
+    if (fault === undefined) return;
+    await parts.recordRefusal(sender, route.caller, fault);
+    throw fault;
   }
 
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -116,11 +122,13 @@ function readBody({ body }: FastifyRequest): Buffer {
   return body;
 }
 
-function checkAgreement({ partner, scopes }: Sender, scope: Scope, registry: string | undefined): void {
+/** Why the route is not open to the partner; undefined: it is. */
+function findClosed({ partner, scopes }: Sender, scope: Scope, registry: string | undefined): DciError | undefined {
   if (!scopes.has(scope) || !partner.scopes.has(scope))
-    throw new DciError('err.request.forbidden', `the access token does not carry the scope ${scope}`);
+    return new DciError('err.request.forbidden', `the access token does not carry the scope ${scope}`);
   if (registry !== undefined && !partner.registries.has(registry))
-    throw new DciError('err.request.forbidden', 'this registry is not open to you');
+    return new DciError('err.request.forbidden', 'this registry is not open to you');
+  return undefined;
 }
 
 function checkBodyHeaders(request: FastifyRequest, maxBodyBytes: number): void {

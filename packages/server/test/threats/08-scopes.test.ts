@@ -49,7 +49,7 @@ async function countTraces(): Promise<number> {
 describe.each(guarded)('$line', ({ method, path, caller }) => {
   const mounts = path.startsWith('/registry/') ? [path, `/social${path}`, `/sr${path}`] : [path];
 
-  it('refuses a token without its scope, at every mount, and does nothing', async () => {
+  it('refuses a token without its scope, at every mount, does nothing, and has it on record', async () => {
     if (!isScope(caller)) throw new Error('not a scope');
     const { token } = holders.get(caller) ?? {};
     await expect.poll(async () => (await ask(method, mounts[0] ?? '', token)).status).toBe(403);
@@ -60,7 +60,10 @@ describe.each(guarded)('$line', ({ method, path, caller }) => {
       // Refusals of records are problem details, all others the standard's.
       expect(await answer.text()).toMatch(/"(err\.request\.forbidden|urn:dci:problem:forbidden)"/);
     }
-    expect(await countTraces()).toBe(before);
+    expect(await countTraces()).toBe(before + mounts.length);
+    const { rows } = await sql`select outcome, record_count from audit where action = ${caller} and outcome <> 'err.request.forbidden'
+      and partner_id = (select id from partner where sender_id = ${holders.get(caller)?.senderId ?? ''})`.execute(test.database.db);
+    expect(rows).toEqual([]);
   });
 
   it('refuses whoever has no token', async () => {
