@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
-import { REQUEST_STATUSES, SEARCH_REASON_CODES } from '../codes.ts';
-import { Count, Locale, OpenObject, ReasonMessage, ShortId, Timestamp } from '../formats.ts';
+import { Count, OpenObject, ShortId } from '../formats.ts';
 import { compileParser } from '../message-parser.ts';
 import { QUERY_TYPES, Query } from '../query.ts';
+import { AnsweredItem, AskedItem } from './item.ts';
 
 /**
  * `exists` and `on-exists`: which of many identifiers are those of records. This project's extension: the standard has no
@@ -55,10 +55,8 @@ export const ExistsCriteria = Type.Object(
  */
 export type ExistsItem = Static<typeof ExistsItem>;
 export const ExistsItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
+  ...AskedItem,
   exists_criteria: ExistsCriteria,
-  locale: Type.Optional(Locale),
 });
 
 /**
@@ -101,11 +99,7 @@ export const parseExistsRequest: (message: unknown) => ExistsRequest = compilePa
  */
 export type ExistsResponseItem = Static<typeof ExistsResponseItem>;
 export const ExistsResponseItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
-  status: Type.Enum(REQUEST_STATUSES),
-  status_reason_code: Type.Optional(Type.Enum(SEARCH_REASON_CODES)),
-  status_reason_message: Type.Optional(ReasonMessage),
+  ...AnsweredItem,
   data: Type.Optional(
     Type.Object({
       reg_type: Type.String(),
@@ -116,7 +110,6 @@ export const ExistsResponseItem = Type.Object({
       found_count: Count,
     }),
   ),
-  locale: Type.Optional(Locale),
 });
 
 /**

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { REQUEST_STATUSES, SEARCH_REASON_CODES } from '../codes.ts';
-import { Locale, OpenObject, ReasonMessage, ShortId, Timestamp } from '../formats.ts';
+import { OpenObject, ShortId } from '../formats.ts';
 import { compileParser } from '../message-parser.ts';
+import { AnsweredItem, AskedItem } from './item.ts';
 
 /**
  * `match` and `on-match`: which records seem to be of a person of whom a few things are known. This project's extension:
@@ -49,10 +49,8 @@ export const MatchCriteria = Type.Object(
  */
 export type MatchItem = Static<typeof MatchItem>;
 export const MatchItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
+  ...AskedItem,
   match_criteria: MatchCriteria,
-  locale: Type.Optional(Locale),
 });
 
 /**
@@ -115,11 +113,7 @@ export const PersonMatch = Type.Object({
  */
 export type MatchResponseItem = Static<typeof MatchResponseItem>;
 export const MatchResponseItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
-  status: Type.Enum(REQUEST_STATUSES),
-  status_reason_code: Type.Optional(Type.Enum(SEARCH_REASON_CODES)),
-  status_reason_message: Type.Optional(ReasonMessage),
+  ...AnsweredItem,
   data: Type.Optional(
     Type.Object({
       reg_type: Type.String(),
@@ -127,7 +121,6 @@ export const MatchResponseItem = Type.Object({
       matches: Type.Array(PersonMatch),
     }),
   ),
-  locale: Type.Optional(Locale),
 });
 
 /**

@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
-import { REQUEST_STATUSES, SEARCH_REASON_CODES } from '../codes.ts';
-import { Count, Locale, OpenObject, PageCount, ReasonMessage, ShortId, Timestamp } from '../formats.ts';
+import { Count, OpenObject, PageCount, ShortId } from '../formats.ts';
 import { compileParser } from '../message-parser.ts';
 import { QUERY_TYPES, Query } from '../query.ts';
+import { AnsweredItem, AskedItem } from './item.ts';
 
 /** `search` and `on-search`: which records are asked for, and the records that answer. */
 
@@ -66,10 +66,8 @@ export const SearchCriteria = Type.Object({
  */
 export type SearchItem = Static<typeof SearchItem>;
 export const SearchItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
+  ...AskedItem,
   search_criteria: SearchCriteria,
-  locale: Type.Optional(Locale),
 });
 
 /**
@@ -157,11 +155,7 @@ export const PageInfo = Type.Object({
  */
 export type SearchResponseItem = Static<typeof SearchResponseItem>;
 export const SearchResponseItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
-  status: Type.Enum(REQUEST_STATUSES),
-  status_reason_code: Type.Optional(Type.Enum(SEARCH_REASON_CODES)),
-  status_reason_message: Type.Optional(ReasonMessage),
+  ...AnsweredItem,
   data: Type.Optional(
     Type.Object({
       version: Type.Optional(Type.String()),
@@ -171,7 +165,6 @@ export const SearchResponseItem = Type.Object({
     }),
   ),
   pagination: Type.Optional(PageInfo),
-  locale: Type.Optional(Locale),
 });
 
 /**

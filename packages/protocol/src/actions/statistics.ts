@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
-import { REQUEST_STATUSES, SEARCH_REASON_CODES } from '../codes.ts';
-import { Count, Locale, OpenObject, ReasonMessage, ShortId, Timestamp } from '../formats.ts';
+import { Count, OpenObject, ShortId, Timestamp } from '../formats.ts';
 import { compileParser } from '../message-parser.ts';
 import { QUERY_TYPES, Query } from '../query.ts';
+import { AnsweredItem, AskedItem } from './item.ts';
 
 /**
  * `statistics` and `on-statistics`: how many records there are, and how they are distributed. This project's extension:
@@ -51,10 +51,8 @@ export const StatisticsCriteria = Type.Object(
  */
 export type StatisticsItem = Static<typeof StatisticsItem>;
 export const StatisticsItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
+  ...AskedItem,
   statistics_criteria: StatisticsCriteria,
-  locale: Type.Optional(Locale),
 });
 
 /**
@@ -131,13 +129,8 @@ export const Statistics = Type.Object({
  */
 export type StatisticsResponseItem = Static<typeof StatisticsResponseItem>;
 export const StatisticsResponseItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
-  status: Type.Enum(REQUEST_STATUSES),
-  status_reason_code: Type.Optional(Type.Enum(SEARCH_REASON_CODES)),
-  status_reason_message: Type.Optional(ReasonMessage),
+  ...AnsweredItem,
   statistics: Type.Optional(Statistics),
-  locale: Type.Optional(Locale),
 });
 
 /**

@@ -5,6 +5,7 @@ import { compileParser } from '../message-parser.ts';
 import { QUERY_TYPES, Query } from '../query.ts';
 import { SubscriptionInfo } from '../subscription.ts';
 import { PageInfo } from './search.ts';
+import { AskedItem } from './item.ts';
 
 /** `subscribe` and `on-subscribe`: which events a partner wants to be told of, and what came of asking. */
 
@@ -49,10 +50,8 @@ export const SubscribeCriteria = Type.Object({
 /** One item of a subscribe request. */
 export type SubscribeItem = Static<typeof SubscribeItem>;
 export const SubscribeItem = Type.Object({
-  reference_id: Type.String(),
-  timestamp: Timestamp,
+  ...AskedItem,
   subscribe_criteria: SubscribeCriteria,
-  locale: Type.Optional(Locale),
 });
 
 /**
