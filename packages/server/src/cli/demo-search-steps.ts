@@ -12,7 +12,7 @@ export async function tokenStep({ client, title, done, programme }: Step): Promi
 }
 
 export async function identifierStep({ client, title, done, print, uin }: Step): Promise<void> {
-  title('It asks for one person by identifier: idtype-value, signed with ES256');
+  title(`It asks for the person with the UIN ${uin}: idtype-value, signed with ES256`);
   const answer = await client.search({ query_type: 'idtype-value', query: { type: 'UIN', value: uin } }, REGISTRY);
   const person = firstRecord(answer);
   print(`     ${describePerson(person)}`);
@@ -87,10 +87,8 @@ export async function batchStep({ client, title, done, print, uin }: Step): Prom
     ],
     REGISTRY,
   );
-  for (const item of answer.items)
-    print(
-      `     item ${item.reference_id}: ${item.status}${item.status_reason_code === undefined ? '' : ` ${item.status_reason_code}: ${item.status_reason_message}`}`,
-    );
+  for (const { reference_id: reference, status_reason_code: code, status_reason_message: reason } of answer.items)
+    print(`     item ${reference}: ${code === undefined ? 'answered' : `refused, ${code}: ${reason}`}`);
   expect(answer.items[0]?.status === 'rjct' && answer.items[1]?.status === 'succ', 'one item refused, one answered');
   done('what is not understood is refused, never read as "everybody"');
 }

@@ -14,7 +14,7 @@ import { registerDemoPartners } from './demo-partners.ts';
 import { startDemoReceiver } from './demo-receiver.ts';
 import type { DemoPartner, Json } from './demo-step.ts';
 import { runWalk } from './demo-walk.ts';
-import { addExamples, printLine, UsageError } from './output.ts';
+import { addExamples, printLine, printNote, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
 import { getProfile, withRegistry } from './registry.ts';
 import { onStopSignal } from './stop-signal.ts';
@@ -41,7 +41,7 @@ async function demo(once: boolean): Promise<void> {
   const receiver = await startDemoReceiver();
   const partners = await withDatabase(config, ({ db }) => registerDemoPartners(db, receiver.url));
   const stopped = new Promise<void>((resolve) => onStopSignal(() => resolve()));
-  const app = await startApp(config, { log: pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true })) });
+  const app = await startApp(config, { log: pino({ level: 'warn' }, { write: tellOfLog }) });
   try {
     printLine(`   ✔ the server answers at ${app.url}${app.basePath}`);
     const walk = { ...partners, ...person, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, receiver, print: printLine };
@@ -54,6 +54,12 @@ async function demo(once: boolean): Promise<void> {
     await app.close();
     await receiver.close();
   }
+}
+
+/** What the server would write into its log as JSON, for somebody who watches. */
+function tellOfLog(line: string): void {
+  const { msg, err } = JSON.parse(line) as { readonly msg: string; readonly err?: { readonly message: string } };
+  printNote(`   note: ${msg}${err === undefined ? '' : `: ${err.message}`}`);
 }
 
 /** Its own folder and, where the usual port is taken, another port: the demo disturbs nobody. */
