@@ -17,7 +17,12 @@ onLinux('counts what a process has used, and a family with what its ended childr
   expect(before.main).toBeGreaterThan(0);
   expect(used.main).toBeGreaterThanOrEqual(0);
   expect(used.threads).toBeGreaterThanOrEqual(0);
-  expect(used.database).toBeGreaterThan(used.main + used.threads);
+  expect(used.database).toBeGreaterThan(used.main);
+});
+
+it('takes no time back from threads that a tick of the main thread hides', () => {
+  const used = subtractCpuTime({ main: 120, threads: 40, database: 10 }, { main: 100, threads: 50, database: 10 });
+  expect(used).toEqual({ main: 20, threads: 0, database: 0 });
 });
 
 onLinux('knows the parent of a process', () => {

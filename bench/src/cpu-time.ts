@@ -24,9 +24,16 @@ export function readCpuTime({ process, postmaster }: Watched): CpuTime | undefin
   return { main: main.own, threads: whole.own - main.own, database: readFamily(postmaster) };
 }
 
-/** What was used between two readings. */
+/**
+ * What was used between two readings. The counters go in ticks of 10 ms, and that of the process is not read at the
+ * instant at which that of its main thread is: threads that did nothing would seem to have given a tick back.
+ */
 export function subtractCpuTime(after: CpuTime, before: CpuTime): CpuTime {
-  return { main: after.main - before.main, threads: after.threads - before.threads, database: after.database - before.database };
+  return {
+    main: after.main - before.main,
+    threads: Math.max(0, after.threads - before.threads),
+    database: after.database - before.database,
+  };
 }
 
 /** A process with its children, those that have ended among them. */

@@ -177,7 +177,7 @@ describe('a request for statistics is refused', () => {
     const { status, text } = await send(partner, bodyOf(partner, [EVERYTHING]));
     expect(status).toBe(403);
     expect(text).not.toMatch(/rows|total":\{/);
-    expect(await newestAudit(partner)).toBeUndefined();
+    expect(await newestAudit(partner)).toMatchObject({ outcome: 'err.request.forbidden', query: null, record_count: 0, disclosed: [] });
   });
 
   it('where it is forged, and where its header does not fit', async () => {
