@@ -1,5 +1,6 @@
 // The direction of imports: http | worker | cli → services → disclosure → registry → store → profiles → protocol, with
-// postgres (the embedded database) beside store, and outbound (HTTP to others) for services alone. Checked on an outline of
+// postgres (the embedded database) beside store, outbound (HTTP to others) for services alone, and threads
+// (signatures beside the main one) for app.ts. Checked on an outline of
 // the sources (scripts/import-outline.mjs), in which an import of types is a `require`.
 
 const SERVER = '^packages/server/src/';
@@ -29,6 +30,7 @@ export default {
   forbidden: [
     ...LAYERS.map((layer, index) => only(layer, [...LAYERS.slice(index + 1), ...(layer === 'services' ? ['outbound', 'config.ts'] : [])])),
     only('outbound', []),
+    only('threads', []),
     only('postgres', ['store', 'config.ts']),
     ...EDGES.map((edge) => only(edge, [...LAYERS, 'config.ts', ...(edge === 'cli' ? ['postgres', 'app.ts'] : [])])),
     forbid(

@@ -37,7 +37,7 @@ export { type Decryption, decryptText, encryptText, invalidEncryption } from './
 export { openMessage } from './encryption/open-message.ts';
 export { thumbprint } from './key-material.ts';
 export { DIGEST_FORMS, type DigestForm, writeInForm } from './signature/content-form.ts';
-export { findAlgorithm, type SignatureAlgorithm } from './signature/algorithms.ts';
+export { findAlgorithm, type SignatureAlgorithm, type SignatureCheck, signBytes, verifyBytes } from './signature/algorithms.ts';
 export {
   type DciSignature,
   type JwsSignature,
@@ -47,5 +47,6 @@ export {
   type SignatureDialect,
 } from './signature/parsed-signature.ts';
 export { parseSignature } from './signature/parse-signature.ts';
-export { signContent, signContentInBackground } from './signature/sign-content.ts';
+export type { SignatureExecutor, SignatureOrder } from './signature/executor.ts';
+export { signContent, signContentBy } from './signature/sign-content.ts';
 export type { SignatureTerms } from './signature/signature-terms.ts';

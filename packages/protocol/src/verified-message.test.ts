@@ -7,7 +7,8 @@ import { type JsonText, readJson } from './json-text.ts';
 import { parseDciSignature } from './signature/dci-signature.ts';
 import { generateSigningKey, importPublicKey, publicJwk, type SigningKey, type VerificationKey } from './signature/keys.ts';
 import { signContent } from './signature/sign-content.ts';
-import { type Verification, type VerifiedMessage, verifyMessage } from './verified-message.ts';
+import { executeInPlace } from '../test/support/execute-in-place.ts';
+import { type Verification, type VerifiedMessage, verifyMessage, verifyMessageBy } from './verified-message.ts';
 
 const NOW = 1_700_000_000;
 const KEY = generateSigningKey('ES256');
@@ -164,6 +165,31 @@ describe.each(['required', 'optional'] as const)('a bad signature, where one is 
     const error = refusalOf(bodyOf(GOOD, { message: {} }), { policy });
     expect(error.message).not.toContain(KEY.kid);
     expect(error.message).not.toContain(Buffer.from(signature).toString('base64'));
+  });
+});
+
+describe('verification by an executor', () => {
+  const content = canonicalJson({ header: HEADER, message: MESSAGE });
+  const verification = (body: string): Verification => {
+    const received = readJson(body);
+    return { received, envelope: parseEnvelope(received.value), policy: 'required', findKey: keyRing(KEY), now: NOW };
+  };
+
+  it('says what verification here says', async () => {
+    const executor = executeInPlace();
+    expect(await verifyMessageBy(executor, verification(bodyOf(GOOD)))).toEqual(verify(bodyOf(GOOD)));
+    expect(executor.asked()).toBe(1);
+  });
+
+  it.each([
+    ['over other content', signContent('{}', KEY, TERMS), 6],
+    ['by a key that is not registered', signContent(content, OTHER_KEY, TERMS), 0],
+    ['that has expired', signContent(content, KEY, { ...TERMS, created: NOW - 300, expires: NOW }), 0],
+  ])('refuses a signature %s, and asks no more than it must', async (_name, signature, asked) => {
+    const executor = executeInPlace();
+    const refused = refusalOf(bodyOf(signature));
+    await expect(verifyMessageBy(executor, verification(bodyOf(signature)))).rejects.toMatchObject({ message: refused.message });
+    expect(executor.asked()).toBe(asked);
   });
 });
 

@@ -3,6 +3,7 @@ import type { CallbackEnvelope, Envelope } from './envelope.ts';
 import { timestampMillis } from './formats.ts';
 import type { JsonText } from './json-text.ts';
 import type { DigestForm } from './signature/content-form.ts';
+import type { SignatureExecutor } from './signature/executor.ts';
 import type { VerificationKey } from './signature/keys.ts';
 import { parseSignature, searchSignedForm } from './signature/parse-signature.ts';
 import {
@@ -15,7 +16,7 @@ import {
   type SignatureTimes,
   timesOf,
 } from './signature/parsed-signature.ts';
-import { runSearch } from './signature/run-search.ts';
+import { runSearch, runSearchBy } from './signature/run-search.ts';
 
 /**
  * From an envelope to a message whose sender is known. Only `verifyMessage` makes a `VerifiedMessage`; whatever takes one
@@ -85,6 +86,19 @@ export interface Verification<E extends AnyEnvelope = Envelope> {
  */
 export function verifyMessage<E extends AnyEnvelope>(verification: Verification<E>): VerifiedMessage<E> {
   return runSearch(searchSignature(verification));
+}
+
+/**
+ * `verifyMessage`, with the asymmetric work done by an executor. The cheap checks are made before it is asked.
+ *
+ * @example
+ * const message = await verifyMessageBy(executor, { received, envelope, policy: 'required', findKey, now });
+ */
+export function verifyMessageBy<E extends AnyEnvelope>(
+  executor: SignatureExecutor,
+  verification: Verification<E>,
+): Promise<VerifiedMessage<E>> {
+  return runSearchBy(executor, searchSignature(verification));
 }
 
 function* searchSignature<E extends AnyEnvelope>(verification: Verification<E>): SignatureSearch<VerifiedMessage<E>> {

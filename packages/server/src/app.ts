@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { createBackground } from './background.ts';
+import { type Background, createBackground } from './background.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type AuditLog, openAuditLog } from './disclosure/audit-log.ts';
 import { createPseudonyms } from './disclosure/pseudonyms.ts';
@@ -40,6 +40,7 @@ import type { Database } from './store/database.ts';
 import { findSchemaDifference } from './store/migrate.ts';
 import { findRetentionProblems } from './store/retention.ts';
 import { startLaneWorker } from './worker/lane-worker.ts';
+import { openSignatureExecutor } from './threads/signature-executor.ts';
 import { listPeriodicTasks } from './worker/periodic-tasks.ts';
 import { startTicker } from './worker/ticker.ts';
 
@@ -106,8 +107,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const publishedKeys = createPublishedKeys({ ...config, db: database.db, client, directory, now, log });
     const tasks = listPeriodicTasks({ config, database, profiles, checkpointKeys, publishedKeys, now, log });
     const bell = closing(openJobBell(database, log));
+    const signatures = closing(openSignatureExecutor());
     const gate = createGate({ ...config, tokens: tokens.verifier, limiter, recordRefusal: refusalRecorder(audit) });
-    const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, now });
+    const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, signatures, now });
     const cursorKey = sealer.deriveKey('cursor');
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
     const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
@@ -118,6 +120,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         ...config,
         now,
         digestForms: new Map(),
+        signatures,
         decryption: { findKey: ownKeys.findDecryptionKey, maxBytes: config.maxBodyBytes },
         publishedKeys,
         log,
@@ -132,14 +135,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       chargeIdentifiers: gate.chargeIdentifiers,
     };
     const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
-    const workers: readonly Troubled[] =
-      role === 'http'
-        ? []
-        : [
-            closing(startTicker({ pool: database.pool, tasks, everyMs: TICK_MS, log })),
-            closing(startLaneWorker({ database, bell, kinds: background.kinds, log })),
-            closing(background.startFanOut()),
-          ];
+    const ticker = { pool: database.pool, tasks, everyMs: TICK_MS, log };
+    const workers = role === 'http' ? [] : startWorkers(background, { ticker, database, bell, log }).map(closing);
     for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
     if (role === 'worker') return { url: '', basePath: config.basePath, close: closeAll };
     const writing = { ...config, db: database.db, profiles, audit, charge: gate.charge };
@@ -211,15 +208,23 @@ function checkSettings(config: Config): string[] {
   return found.map(describeInsecureSetting);
 }
 
-interface Troubled {
+interface Worker {
   findTrouble(): string | undefined;
+  close(): Promise<void>;
+}
+
+type WorkerParts = Omit<Parameters<typeof startLaneWorker>[0], 'kinds'> & { readonly ticker: Parameters<typeof startTicker>[0] };
+
+/** Whatever works beside the answering of requests. */
+function startWorkers({ kinds, startFanOut }: Background, { ticker, ...lanes }: WorkerParts): readonly Worker[] {
+  return [startTicker(ticker), startLaneWorker({ ...lanes, kinds }), startFanOut()];
 }
 
 interface HealthSources {
   readonly database: Database;
   readonly ownKeys: OwnKeys;
   readonly directory: PartnerDirectory;
-  readonly workers: readonly Troubled[];
+  readonly workers: readonly Worker[];
   /** Of the settings. */
   readonly warnings: readonly string[];
 }

@@ -11,7 +11,8 @@ import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk, type 
 import { searchSignedForm } from './parse-signature.ts';
 import { keyIdOf } from './parsed-signature.ts';
 import { runSearch } from './run-search.ts';
-import { signContent, signContentInBackground } from './sign-content.ts';
+import { signContent, signContentBy } from './sign-content.ts';
+import { executeInPlace } from '../../test/support/execute-in-place.ts';
 
 const PARTS = {
   namespace: '"dci"',
@@ -264,15 +265,15 @@ describe('signContent', () => {
   });
 });
 
-describe('signing in the background', () => {
+describe('signing by an executor', () => {
   it('writes what signing here and now writes, by every algorithm', async () => {
     for (const key of [KEY, generateSigningKey('EdDSA')]) {
       const content = canonicalJson({ header: HEADER, message: MESSAGE });
-      const text = await signContentInBackground(content, key, TERMS);
+      const text = await signContentBy(executeInPlace(), content, key, TERMS);
       const parsed = parseDciSignature(text);
       expect(runSearch(searchSignedForm(parsed, importPublicKey(publicJwk(key)), RECEIVED, undefined))).toBe('jcs');
       expect(text.replace(/signature="[^"]*"$/, '')).toBe(signContent(content, key, TERMS).replace(/signature="[^"]*"$/, ''));
     }
-    await expect(signContentInBackground('{}', KEY, { ...TERMS, senderId: 'a"b' })).rejects.toThrow('cannot be signed with');
+    await expect(signContentBy(executeInPlace(), '{}', KEY, { ...TERMS, senderId: 'a"b' })).rejects.toThrow('cannot be signed with');
   });
 });

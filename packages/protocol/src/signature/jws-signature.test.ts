@@ -9,7 +9,8 @@ import { parseJws } from './jws-signature.ts';
 import { generateSigningKey, importPrivateKey, importPublicKey, publicJwk } from './keys.ts';
 import { parseSignature, searchSignedForm } from './parse-signature.ts';
 import { runSearch } from './run-search.ts';
-import { signContent, signContentInBackground } from './sign-content.ts';
+import { signContent, signContentBy } from './sign-content.ts';
+import { executeInPlace } from '../../test/support/execute-in-place.ts';
 
 const encode = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const HEADER = { alg: 'EdDSA', kid: 'key-1', iat: 1_700_000_000, exp: 1_700_000_300 };
@@ -112,11 +113,11 @@ describe('a JWS written here', () => {
   };
 
   describe.each(['dci', 'jws', 'jws-detached'] as const)('in the dialect %s', (dialect) => {
-    it.each(keys)('verifies by $algorithm in each form, here and in the background', async (key) => {
+    it.each(keys)('verifies by $algorithm in each form, here and by an executor', async (key) => {
       const terms = { senderId: 'spmis', created: 1_700_000_000, expires: 1_700_000_300, dialect };
       for (const form of DIGEST_FORMS) {
         const received = readJson(bodies[form]);
-        for (const text of [signContent(bodies[form], key, terms), await signContentInBackground(bodies[form], key, terms)]) {
+        for (const text of [signContent(bodies[form], key, terms), await signContentBy(executeInPlace(), bodies[form], key, terms)]) {
           const parsed = parseSignature(text);
           expect(parsed).toMatchObject({ dialect, algorithm: key.algorithm, created: terms.created, expires: terms.expires });
           const found = runSearch(searchSignedForm(parsed, importPublicKey(publicJwk(key)), received, form));

@@ -1,5 +1,6 @@
-import { signBytes, signBytesInBackground } from './algorithms.ts';
+import { signBytes } from './algorithms.ts';
 import { dciSigningInput, writeDciSignature } from './dci-signature.ts';
+import type { SignatureExecutor } from './executor.ts';
 import { jwsSigningInput, writeJws } from './jws-signature.ts';
 import type { SigningKey } from './keys.ts';
 import type { SignatureTerms } from './signature-terms.ts';
@@ -21,13 +22,14 @@ export function signContent(content: string, key: SigningKey, terms: SignatureTe
 }
 
 /**
- * `signContent` for servers, whose one thread has other things to do: on a thread of the pool where that spares more than it costs.
+ * `signContent`, with the asymmetric work done by an executor.
  *
  * @example
- * const signature = await signContentInBackground(content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
+ * const signature = await signContentBy(executor, content, key, { senderId: 'registry', created: 1700000000, expires: 1700000300 });
  */
-export async function signContentInBackground(content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
-  return write(content, key, terms, await signBytesInBackground(key.algorithm, key.key, signingInput(content, key, terms)));
+export async function signContentBy(executor: SignatureExecutor, content: string, key: SigningKey, terms: SignatureTerms): Promise<string> {
+  const order = { algorithm: key.algorithm, key: key.key, content: signingInput(content, key, terms) };
+  return write(content, key, terms, await executor.sign(order));
 }
 
 function signingInput(content: string, key: SigningKey, terms: SignatureTerms): Buffer {

@@ -18,8 +18,11 @@ export const PORT = 5432;
 
 const LARGEST_LOG = 10 * 1_048_576;
 const POLL_MS = 50;
+// PostgreSQL makes its lock file and fills it in the same breath.
+const WRITTEN_WITHIN_MS = 5_000;
 // Two starts at once, the last processes of a killed PostgreSQL that have not gone yet, or a stop that took the folder away.
-const RACE = /lock file "[^"]*" already exists|pre-existing shared memory block|could not create lock file "[^"]*": No such file/;
+const RACE =
+  /lock file "[^"]*" (already exists|is empty)|pre-existing shared memory block|could not create lock file "[^"]*": No such file/;
 
 /** The PostgreSQL of `cluster`, if one runs. A lock file left by one that was killed, or by another process's use of its id, counts for nothing. */
 export function findPostmaster(cluster: string): Postmaster | undefined {
@@ -30,14 +33,16 @@ export function findPostmaster(cluster: string): Postmaster | undefined {
 }
 
 /**
- * Takes away a lock file whose process id now belongs to some other program, over which PostgreSQL would refuse to start.
- * One that names any PostgreSQL, or a process that cannot be looked at, stays.
+ * Takes away a lock file over which PostgreSQL would refuse to start: one whose process id now belongs to some other
+ * program, and one that has stayed empty, as a power cut leaves it. One that names any PostgreSQL, or a process that cannot
+ * be looked at, stays.
  */
 export function removeStaleLock(cluster: string): void {
   const lock = join(cluster, 'postmaster.pid');
   const text = readText(lock);
   const program = basename(readCommand(Number(text.split('\n')[0]))[0] ?? '');
-  if (program === '' || /^post(gres|master)/.test(program)) return;
+  const isForeign = program !== '' && !/^post(gres|master)/.test(program);
+  if (!isForeign && !(text === '' && ageOf(lock) > WRITTEN_WITHIN_MS)) return;
   // Another process may have replaced it since: what is taken away is looked at again, and put back if it is new.
   const taken = `${lock}.${process.pid}`;
   renameSync(lock, taken);
@@ -117,6 +122,11 @@ function explainExit(logFile: string, before: number): StartError {
   const written = readFileSync(logFile).subarray(before).toString('utf8').trim();
   const lines = written.split('\n').slice(-6).join('\n');
   return new StartError(`PostgreSQL did not start; its log ${logFile} ends with\n${lines}`, RACE.test(written));
+}
+
+/** Milliseconds since a file was written; 0 where there is none. */
+function ageOf(file: string): number {
+  return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 function rotate(logFile: string): void {

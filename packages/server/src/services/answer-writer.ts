@@ -6,7 +6,8 @@ import {
   invalidEncryption,
   type RequestStatus,
   type SigningKey,
-  signContentInBackground,
+  type SignatureExecutor,
+  signContentBy,
   signedContent,
   writeCallbackHeader,
   type WrittenCallbackHeader,
@@ -54,6 +55,8 @@ export interface AnswerWriter {
 export interface AnswerWriterParts {
   readonly senderId: string;
   readonly activeKey: () => SigningKey;
+  /** Where answers are signed. */
+  readonly signatures: SignatureExecutor;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
@@ -61,7 +64,7 @@ export interface AnswerWriterParts {
 // Long enough for slow links and clocks that differ, short enough for a stolen answer to be worthless the same day.
 export const SIGNATURE_LIFETIME_SECONDS = 600;
 
-export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterParts): AnswerWriter {
+export function createAnswerWriter({ senderId, activeKey, signatures, now }: AnswerWriterParts): AnswerWriter {
   function headerText({ partner }: Addressee, header: AnswerHeader, isEncrypted: boolean): string {
     const wire: WrittenCallbackHeader = {
       message_id: randomUUID(),
@@ -83,7 +86,7 @@ export function createAnswerWriter({ senderId, activeKey, now }: AnswerWriterPar
   function sign({ dialect, form }: ReplyTerms, content: string): Promise<string> {
     const created = Math.floor(now() / 1000);
     const terms = { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS, dialect };
-    return signContentInBackground(writeInForm(content, form), activeKey(), terms);
+    return signContentBy(signatures, writeInForm(content, form), activeKey(), terms);
   }
 
   return {

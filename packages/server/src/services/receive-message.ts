@@ -15,9 +15,10 @@ import {
   readJson,
   type SignaturePolicy,
   timestampMillis,
+  type SignatureExecutor,
   type VerificationKey,
   type VerifiedMessage,
-  verifyMessage,
+  verifyMessageBy,
 } from '@dci/protocol';
 import type { Partner } from '../store/partners.ts';
 import type { PublishedKeys } from './published-keys.ts';
@@ -42,6 +43,8 @@ export interface Reception {
   readonly now: () => number;
   /** How each partner's last good signature had been serialised; tried first the next time. */
   readonly digestForms: Map<string, DigestForm>;
+  /** Where signatures are verified. */
+  readonly signatures: SignatureExecutor;
   /** Of messages that are encrypted to us. */
   readonly decryption: Decryption;
   /** Keys that partners publish; looked for when a signature names one that is not known. */
@@ -86,8 +89,8 @@ export async function verifySigned<E extends Envelope | CallbackEnvelope>(
   partner: Partner,
   unverified: Unverified<E>,
 ): Promise<VerifiedMessage<E>> {
-  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): VerifiedMessage<E> =>
-    verifyMessage({
+  const verifyBy = (findKey: (kid: string) => VerificationKey | undefined): Promise<VerifiedMessage<E>> =>
+    verifyMessageBy(reception.signatures, {
       ...unverified,
       findKey,
       now: Math.floor(reception.now() / 1000),
@@ -101,7 +104,7 @@ export async function verifySigned<E extends Envelope | CallbackEnvelope>(
   };
   const verify = async (): Promise<VerifiedMessage<E>> => {
     try {
-      return verifyBy(findKnown);
+      return await verifyBy(findKnown);
     } catch (error) {
       const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
       if (key === undefined) throw error;

@@ -69,7 +69,10 @@ it('acknowledges at once and answers by a signed callback', async () => {
     { outcome: 'accepted', record_count: 0 },
     { outcome: 'answered', record_count: 1 },
   ]);
-  expect(await rows(`select id from job where state <> 'dead'`)).toEqual([]);
+  // What is settled is cleared away a moment later.
+  await vi.waitFor(async () => {
+    expect(await rows(`select id from job where state <> 'dead'`)).toEqual([]);
+  });
 });
 
 it('answers under the name of a registry as well', async () => {

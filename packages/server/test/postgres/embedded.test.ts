@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -161,6 +172,18 @@ describe('after a kill', () => {
     const lock = readFileSync(join(cluster(), 'postmaster.pid'), 'utf8');
     await first.leave();
     writeFileSync(join(cluster(), 'postmaster.pid'), lock.replace(/^\d+/, String(process.pid)));
+    const second = startMember(dataDir);
+    expect(await query(await second.open(), 'select 1')).toEqual([1]);
+    await second.leave();
+  });
+
+  it('is not held up by the empty lock file that a power cut has left', async () => {
+    const first = startMember(dataDir);
+    await first.open();
+    await first.leave();
+    const lock = join(cluster(), 'postmaster.pid');
+    writeFileSync(lock, '');
+    utimesSync(lock, new Date(0), new Date(0));
     const second = startMember(dataDir);
     expect(await query(await second.open(), 'select 1')).toEqual([1]);
     await second.leave();

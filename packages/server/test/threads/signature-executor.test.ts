@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
+import { signBytes, verifyBytes } from '@dci/protocol';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { openSignatureExecutor } from '../../src/threads/signature-executor.ts';
+
+const started = vi.hoisted((): { workers: Worker[]; crash: boolean } => ({ workers: [], crash: false }));
+
+// The real thread; a test may have it end instead of answering.
+vi.mock('node:worker_threads', async (importOriginal) => {
+  const original = await importOriginal<{ readonly Worker: typeof Worker }>();
+  class RecordedWorker extends original.Worker {
+    constructor(...parameters: ConstructorParameters<typeof Worker>) {
+      super(...parameters);
+      started.workers.push(this);
+    }
+
+    override postMessage(order: unknown): void {
+      if (started.crash) void this.terminate();
+      else super.postMessage(order);
+    }
+  }
+  return { ...original, Worker: RecordedWorker };
+});
+
+const KEYS = [
+  { algorithm: 'ES256', ...generateKeyPairSync('ec', { namedCurve: 'prime256v1' }) },
+  { algorithm: 'EdDSA', ...generateKeyPairSync('ed25519') },
+  { algorithm: 'RS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) },
+  { algorithm: 'PS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) },
+] as const;
+const [ES256] = KEYS;
+
+function text(index: number): Buffer {
+  return Buffer.from(`content ${index} \u00e9\u0000\uffff`);
+}
+
+const executor = openSignatureExecutor();
+
+afterAll(() => executor.close());
+
+describe('signatures beside the main thread', () => {
+  afterEach(() => {
+    started.crash = false;
+  });
+
+  it.each([1, 2, 3, 8, 16, 40])('are made and verified, %i at a time, each for whom it was asked', async (count) => {
+    const orders = Array.from({ length: count }, (_, index) => ({ ...(KEYS[index % KEYS.length] ?? ES256), content: text(index) }));
+    const made = await Promise.all(
+      orders.map(({ algorithm, privateKey, content }) => executor.sign({ algorithm, key: privateKey, content })),
+    );
+    const verified = orders.map(({ algorithm, publicKey, content }, index) =>
+      verifyBytes({ algorithm, key: publicKey, content, signature: made[index] ?? Buffer.of() }),
+    );
+    expect(verified).toEqual(orders.map(() => true));
+
+    const checks = orders.map(({ algorithm, publicKey, privateKey, content }, index) => {
+      const signature = signBytes(algorithm, privateKey, index % 3 === 1 ? text(index + 1) : content);
+      return { algorithm, key: publicKey, content, signature };
+    });
+    const outcomes = await Promise.all(checks.map((check) => executor.verify(check)));
+    expect(outcomes).toEqual(checks.map((_, index) => index % 3 !== 1));
+  });
+
+  it('take no thread for one or two that are quick', async () => {
+    started.crash = true;
+    const before = started.workers.length;
+    const made = await Promise.all(
+      [1, 2].map((index) => executor.sign({ algorithm: 'ES256', key: ES256.privateKey, content: text(index) })),
+    );
+    expect(made.map((signature) => signature.length)).toEqual([64, 64]);
+    expect(started.workers).toHaveLength(before);
+  });
+
+  it.each([1, 6])('that cannot be made fail alone among %i', async (count) => {
+    const asked = Array.from({ length: count }, (_, index) =>
+      executor.sign({ algorithm: 'ES256', key: index === 0 ? ES256.publicKey : ES256.privateKey, content: text(index) }),
+    );
+    const outcomes = await Promise.allSettled(asked);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', ...Array.from({ length: count - 1 }, () => 'fulfilled')]);
+  });
+
+  it('are made and verified in place where the thread ends, and by another thread the next time', async () => {
+    const ask = async (): Promise<readonly boolean[]> => {
+      const made = await Promise.all(
+        Array.from({ length: 8 }, (_, index) => executor.sign({ algorithm: 'ES256', key: ES256.privateKey, content: text(index) })),
+      );
+      return await Promise.all(
+        made.map((signature, index) =>
+          executor.verify({ algorithm: 'ES256', key: ES256.publicKey, content: text(index % 2 === 0 ? index : index + 1), signature }),
+        ),
+      );
+    };
+    const expected = [true, false, true, false, true, false, true, false];
+    started.crash = true;
+    expect(await ask()).toEqual(expected);
+    started.crash = false;
+    const before = started.workers.length;
+    expect(await ask()).toEqual(expected);
+    expect(started.workers.length).toBeGreaterThan(before);
+  });
+
+  it('are verified by more keys than a thread keeps', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 2_500 }, async (_, index) =>
+        executor.verify({
+          algorithm: 'ES256',
+          key: createPublicKey(ES256.privateKey),
+          content: text(index),
+          signature: signBytes('ES256', ES256.privateKey, text(index)),
+        }),
+      ),
+    );
+    expect(outcomes).toHaveLength(2_500);
+    expect(new Set(outcomes)).toEqual(new Set([true]));
+  });
+
+  it('keep a process until they are there, and no longer', () => {
+    const program = `
+      const { openSignatureExecutor } = await import(${JSON.stringify(new URL('../../src/threads/signature-executor.ts', import.meta.url))});
+      const { generateKeyPairSync } = await import('node:crypto');
+      const { privateKey: key } = generateKeyPairSync('ed25519');
+      const executor = openSignatureExecutor();
+      const order = { algorithm: 'EdDSA', key, content: Buffer.from('text') };
+      const made = await Promise.all(Array.from({ length: 20 }, () => executor.sign(order)));
+      console.log(made.length);`;
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      timeout: 30_000,
+    });
+    expect([stdout.toString().trim(), stderr.toString(), status]).toEqual(['20', '', 0]);
+  });
+});
