@@ -3,6 +3,7 @@ import type {
   EncryptionKey,
   ExistsCriteria,
   ExistsResponseItem,
+  ExtractManifest,
   MatchCriteria,
   MatchResponseItem,
   SearchCriteria,
@@ -24,7 +25,9 @@ import { composeItems, type Content, type RequestMessage, writeEncryptedMessage,
 import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH, STATISTICS } from './question.ts';
 import { composeSearch } from './search-message.ts';
 import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
-import { createTransport, type HttpAnswer } from './transport.ts';
+import { fetchManifest, type FetchedManifest } from './extract/fetch-manifest.ts';
+import { readContent } from './extract/read-content.ts';
+import { createTransport, type HttpAnswer, type HttpStream } from './transport.ts';
 
 /** Where a server is, who calls it, and by what both are known. */
 export interface DciClientOptions {
@@ -188,6 +191,34 @@ export interface DciClient {
    */
   unsubscribe(codes: readonly string[], options?: Omit<LaterOptions, 'locale'>): Promise<Acknowledged>;
   /**
+   * Fetches the manifest of an extract and verifies it: signed by the server, made out to this partner.
+   *
+   * Source: an extension of this project's server, `GET registry/extracts/{id}/manifest`. Needs the scope `registry/export`.
+   *
+   * @param url address of the extract, as `on-export` gives it; it lies below `baseUrl`
+   * @throws DciRefusal `err.request.not_found` also when it has expired or is another partner's
+   * @throws DciAnswerError when it must not be used
+   *
+   * @example
+   * const { manifest, jws } = await client.fetchExtractManifest(extract.url);
+   * await writeFile('extract.jws', jws);
+   */
+  fetchExtractManifest(url: string): Promise<FetchedManifest>;
+  /**
+   * Fetches the sealed file of an extract; where the connection breaks, it goes on behind the last byte that came.
+   *
+   * Source: an extension of this project's server, `GET registry/extracts/{id}` with ranges (RFC 9110 section 14).
+   *
+   * @param manifest of that extract: no bytes of another file are given
+   * @param from how many bytes are there already
+   * @throws as `fetchExtractManifest`; DciConnectionError when nothing came in several attempts
+   *
+   * @example
+   * const { manifest } = await client.fetchExtractManifest(extract.url);
+   * await pipeline(client.readExtract(extract.url, manifest), createWriteStream('extract.sealed'));
+   */
+  readExtract(url: string, manifest: ExtractManifest, from?: number): AsyncIterable<Uint8Array>;
+  /**
    * The access token that the next message would carry; a new one is obtained when there is none or it is about to expire.
    *
    * Source: RFC 6749 section 4.4.
@@ -253,6 +284,20 @@ export function createDciClient(options: DciClientOptions): DciClient {
     return transport.send(url, { method: 'POST', headers, body });
   }
 
+  /** GET with the token; once more with a new one where it is refused. */
+  async function open(url: string, headers: Readonly<Record<string, string>>): Promise<HttpStream> {
+    if (!url.startsWith(`${baseUrl}/`)) throw new TypeError(`the token is for ${baseUrl}, and not to be sent to ${url}`);
+    const token = await tokens.getToken();
+    const answer = await openAs(token, url, headers);
+    if (answer.status !== 401 || !tokens.discard(token)) return answer;
+    await answer.cancel();
+    return await openAs(await tokens.getToken(), url, headers);
+  }
+
+  function openAs(token: string, url: string, headers: Readonly<Record<string, string>>): Promise<HttpStream> {
+    return transport.open(url, { headers: { ...headers, authorization: `Bearer ${token}` } });
+  }
+
   async function write<M extends object>(content: Content<M>, senderUri?: string): Promise<RequestMessage<M>> {
     const { encrypt = false } = options;
     const parts = { senderId, receiverId, senderUri, signingKey, dialect, now: now() };
@@ -293,6 +338,9 @@ export function createDciClient(options: DciClientOptions): DciClient {
     subscribe: async (criteria, later = {}) =>
       await askLater('subscribe', composeSubscribe({ ...later, criteria: listOf(criteria), now: now() }), later),
     unsubscribe: async (codes, later = {}) => await askLater('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
+    fetchExtractManifest: async (url) =>
+      await fetchManifest(url, { open: (headers) => open(`${url}/manifest`, headers), keys, senderId, receiverId }),
+    readExtract: (url, manifest, from = 0) => readContent((headers) => open(url, headers), manifest.content, from),
     getToken: () => tokens.getToken(),
     getKeys: async () => (await keys.load()).verification,
   };

@@ -14,4 +14,7 @@ export {
   type StatisticsAnswer,
 } from './client.ts';
 export { DciAnswerError, DciConnectionError, DciRefusal } from './errors.ts';
+export type { FetchedManifest } from './extract/fetch-manifest.ts';
+export { type ByteStream, openExtract, unpackExtract } from './extract/open-extract.ts';
 export { type SearchMessage, type SearchMessageParts, writeEncryptedSearchMessage, writeSearchMessage } from './search-message.ts';
+export { fetchVerificationKeys, readVerificationKeys } from './verification-keys.ts';

@@ -49,8 +49,13 @@ export function createRemoteKeySet(url: string, transport: Transport, now: () =>
 async function fetchKeys(url: string, transport: Transport): Promise<ServerKeys> {
   const answer = await transport.send(url, { headers: { accept: 'application/json' } });
   if (answer.status !== 200) throw readRefusal(answer);
-  const keys = readJsonObject(answer.body)?.['keys'];
-  if (!Array.isArray(keys)) throw new DciAnswerError(`${url} is not a JWKS: it has no list "keys"`);
+  return readKeys(url, readJsonObject(answer.body));
+}
+
+/** Keys of the text of a JWKS; `origin` names where it is from. */
+export function readKeys(origin: string, jwks: Readonly<Record<string, unknown>> | undefined): ServerKeys {
+  const keys = jwks?.['keys'];
+  if (!Array.isArray(keys)) throw new DciAnswerError(`${origin} is not a JWKS: it has no list "keys"`);
   const read = keys.flatMap(readKey);
   return {
     verification: new Map(read.filter((key) => !isEncryptionKey(key)).map((key) => [key.kid, key])),
