@@ -6,8 +6,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandFailed, UsageError } from './output.ts';
 import { toPrintable } from './tabulate-records.ts';
 
-/** Where another server is, and how it is called: what all commands that are clients of one take alike. */
-export interface ClientOptions {
+/** Where another server is, and who calls it. */
+export interface ConnectionOptions {
   readonly server: string;
   readonly senderId?: string;
   readonly receiverId?: string;
@@ -16,6 +16,10 @@ export interface ClientOptions {
   readonly clientId?: string;
   readonly clientSecret?: string;
   readonly clientSecretFile?: string;
+}
+
+/** What all commands take alike that send messages to another server. */
+export interface ClientOptions extends ConnectionOptions {
   readonly key?: string;
   readonly keyId?: string;
   readonly dialect?: SignatureDialect;
@@ -23,7 +27,7 @@ export interface ClientOptions {
   readonly registry?: string;
 }
 
-export function addClientOptions(command: Command): Command {
+export function addConnectionOptions(command: Command): Command {
   return command
     .requiredOption('--server <url>', 'path below which its registries answer, e.g. https://social.example.org/api/v2/dci')
     .option('--sender-id <id>', 'who asks: your sender_id at that server')
@@ -36,7 +40,11 @@ export function addClientOptions(command: Command): Command {
         'DCI_CLIENT_SECRET',
       ),
     )
-    .addOption(new Option('--client-secret-file <file>', 'file that holds it').env('DCI_CLIENT_SECRET_FILE').conflicts('clientSecret'))
+    .addOption(new Option('--client-secret-file <file>', 'file that holds it').env('DCI_CLIENT_SECRET_FILE').conflicts('clientSecret'));
+}
+
+export function addClientOptions(command: Command): Command {
+  return addConnectionOptions(command)
     .option(
       '--key <file>',
       'private key (PEM or JWK) that signs the message; without one it goes unsigned or, in the name of the server here, signed by its own',
@@ -52,7 +60,7 @@ export function readServer(text: string): string {
   return text;
 }
 
-export function readCredentials(options: ClientOptions): Credentials {
+export function readCredentials(options: ConnectionOptions): Credentials {
   const token = options.token ?? readSecretFile(options.tokenFile);
   if (token !== undefined) return { token };
   const clientSecret = options.clientSecret ?? readSecretFile(options.clientSecretFile);
@@ -108,7 +116,7 @@ export function readCriteriaFile<T extends object>(file: string, what: string): 
   return list as T[];
 }
 
-function parseJson(file: string, text: string): unknown {
+export function parseJson(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -116,7 +124,7 @@ function parseJson(file: string, text: string): unknown {
   }
 }
 
-function readText(file: string): string {
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

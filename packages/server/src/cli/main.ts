@@ -7,6 +7,7 @@ import { registerConsent } from './consent.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerDuplicates } from './duplicates.ts';
+import { registerExtract } from './extract.ts';
 import { registerGenerate } from './generate.ts';
 import { registerImport } from './import.ts';
 import { registerInbox } from './inbox.ts';
@@ -37,6 +38,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   registerImport,
   registerRecord,
   registerDuplicates,
+  registerExtract,
   registerProfile,
   registerPartnerCommand,
   registerConsent,

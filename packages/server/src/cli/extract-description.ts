@@ -1,0 +1,33 @@
+import type { ExtractManifest } from '@dci/protocol';
+import { toPrintable } from './tabulate-records.ts';
+
+/** What a manifest says that a person, or a program, wants to know of an extract. */
+export function describeExtract(manifest: ExtractManifest): object {
+  const { extract_id, sender_id, recipient, registry, record_type, format, made_at, expires_at, columns, k_anonymity } = manifest;
+  return {
+    extract_id,
+    sender_id,
+    recipient,
+    registry,
+    record_type,
+    format,
+    made_at,
+    expires_at,
+    columns: columns.map(({ name }) => name),
+    k_anonymity,
+  };
+}
+
+/** The same in words. */
+export function summarizeExtract({ registry, record_type, sender_id, made_at, columns, k_anonymity }: ExtractManifest): readonly string[] {
+  const { k, records, suppressed, classes, smallest_class, quasi_identifiers } = k_anonymity;
+  return [
+    `${records} rows of ${registry} ${record_type} from ${sender_id}, ${made_at}: ${columns.map(({ name }) => name).join(', ')}`,
+    records === 0
+      ? `k = ${k} over ${quasi_identifiers.join(', ')}: no row may be told`
+      : `k = ${k} over ${quasi_identifiers.join(', ')}: ${classes} classes, the smallest of ${smallest_class} rows`,
+    ...(suppressed === undefined
+      ? ['how many rows were left out is not told']
+      : [`${suppressed} rows were left out so that no class is smaller`]),
+  ].map(toPrintable);
+}
