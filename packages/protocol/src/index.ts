@@ -6,6 +6,7 @@
 
 export * from './acknowledgement.ts';
 export * from './actions/exists.ts';
+export * from './actions/export.ts';
 export * from './actions/match.ts';
 export * from './actions/notify.ts';
 export * from './actions/search.ts';

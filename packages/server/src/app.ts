@@ -22,6 +22,7 @@ import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
+import { createExtractFetcher } from './services/fetch-extract.ts';
 import { createInbox } from './services/keep-callback.ts';
 import { openJobBell } from './services/job-bell.ts';
 import { createPublishedLocations } from './services/locations.ts';
@@ -133,8 +134,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       pseudonyms,
       charge: gate.charge,
       chargeIdentifiers: gate.chargeIdentifiers,
+      finding,
+      statisticsKey: sealer.deriveKey('statistics'),
     };
-    const background = createBackground({ ...searching, config, reader, database, profiles, directory, sealer, client, bell, now, log });
+    const extracting = { ...searching, database, activeKey: ownKeys.active, origin, now };
+    const background = createBackground({ ...extracting, config, reader, profiles, directory, sealer, client, bell, log });
     const ticker = { pool: database.pool, tasks, everyMs: TICK_MS, log };
     const workers = role === 'http' ? [] : startWorkers(background, { ticker, database, bell, log }).map(closing);
     for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
@@ -145,8 +149,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         ...config,
         profiles,
         gate,
-        ...createForeground({ ...searching, finding, statisticsKey: sealer.deriveKey('statistics') }),
+        ...createForeground(searching),
         ...background,
+        extracts: createExtractFetcher({ ...searching, db: database.db, now }),
         inbox: createInbox({ ...searching, db: database.db, directory, sealer }),
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
         write: createWriteService(writing, RECORD_WRITES),

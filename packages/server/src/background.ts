@@ -1,3 +1,4 @@
+import type { SigningKey } from '@dci/protocol';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { AuditLog } from './disclosure/audit-log.ts';
@@ -11,11 +12,13 @@ import type { SyncService } from './services/answer-sync.ts';
 import { createTxnStatusService } from './services/answer-txn-status.ts';
 import type { AnswerWriter } from './services/answer-writer.ts';
 import type { AsyncAction } from './services/async-action.ts';
+import { createAsyncExport } from './services/async-export.ts';
 import { createAsyncSearch } from './services/async-search.ts';
 import { createAsyncSubscribe } from './services/async-subscribe.ts';
 import { createAsyncUnsubscribe } from './services/async-unsubscribe.ts';
 import { createAsyncTxnStatus } from './services/async-txn-status.ts';
 import { createDeliverer } from './services/deliver-message.ts';
+import { createExtractMaker } from './services/make-extract.ts';
 import { fanOut } from './services/fan-out.ts';
 import type { JobBell } from './services/job-bell.ts';
 import { createNotifier, notifyJob } from './services/notify.ts';
@@ -26,6 +29,8 @@ import { createRemaker } from './services/remake-delivery.ts';
 import type { Sealer } from './services/sealer.ts';
 import type { Pseudonyms } from './disclosure/pseudonyms.ts';
 import type { Search } from './services/search.ts';
+import { createCellProtection } from './disclosure/tell-cells.ts';
+import type { CriteriaParts } from './services/plan-items.ts';
 import { watchNotifications } from './services/watch-notifications.ts';
 import { createTxnStatus } from './services/txn-status.ts';
 import type { Database } from './store/database.ts';
@@ -34,6 +39,7 @@ import type { TaskKind } from './worker/task-kind.ts';
 import { answerTask } from './worker/tasks/answer.ts';
 import { type FanOutLoop, startFanOutLoop } from './worker/fan-out-loop.ts';
 import { deliverTask } from './worker/tasks/deliver.ts';
+import { exportTask } from './worker/tasks/export.ts';
 import { notifyTask } from './worker/tasks/notify.ts';
 
 /** What is taken now and done later: the actions, how they are taken, and the kinds of jobs that do them. */
@@ -63,6 +69,13 @@ export interface BackgroundParts {
   readonly cursorKey: Buffer;
   readonly pseudonyms: Pseudonyms;
   readonly charge: (sender: Sender, points: number) => Promise<void>;
+  /** How records are found. */
+  readonly finding: CriteriaParts;
+  /** Kept for statistics, and what is made of the same cells. */
+  readonly statisticsKey: Buffer;
+  readonly activeKey: () => SigningKey;
+  /** Where partners reach this server, without the base path. */
+  readonly origin: () => string;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: Logger;
@@ -72,8 +85,19 @@ export function createBackground(parts: BackgroundParts): Background {
   const { db } = parts.database;
   const { now } = parts;
   const subscribing = [createAsyncSubscribe({ ...parts, ...parts.config }), createAsyncUnsubscribe(parts)];
-  const status = createTxnStatus({ ...parts, db, now, begun: subscribing });
-  const actions = [createAsyncSearch(parts), ...subscribing, createAsyncTxnStatus({ ...parts, status })];
+  const exporting = createAsyncExport({
+    ...parts,
+    ...parts.finding,
+    db,
+    maker: createExtractMaker({
+      ...parts,
+      ...parts.config,
+      protection: { cells: createCellProtection(parts.statisticsKey), pseudonyms: parts.pseudonyms },
+    }),
+    base: () => `${parts.origin()}${parts.config.basePath}`,
+  });
+  const status = createTxnStatus({ ...parts, db, now, begun: [...subscribing, exporting] });
+  const actions = [createAsyncSearch(parts), ...subscribing, exporting, createAsyncTxnStatus({ ...parts, status })];
   const answerer = createRequestAnswerer({ ...parts, db, actions });
   const notifier = createNotifier({ ...parts, db });
   const credentials = createReceiverCredentials(parts);
@@ -84,6 +108,7 @@ export function createBackground(parts: BackgroundParts): Background {
     acceptor: createRequestAcceptor({ ...parts, db }),
     kinds: [
       answerTask(answerer),
+      exportTask(answerer),
       deliverTask(createDeliverer({ ...parts, db, credentials, remake, watch: watchNotifications })),
       notifyTask(notifier),
     ] as readonly TaskKind[],

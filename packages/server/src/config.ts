@@ -48,6 +48,8 @@ export interface Settings {
   readonly retention: ReadonlyMap<string, number | undefined>;
   /** Whole months that audit rows are kept; absent: for ever. */
   readonly auditRetentionMonths: number | undefined;
+  /** How long a research extract can be fetched. */
+  readonly extractLifetimeDays: number;
   /** How long keys that a partner publishes are used though its address does not answer. */
   readonly partnerKeyMaxAgeHours: number;
   /** Whether partners are also called over http. */
@@ -195,6 +197,12 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Exclude<Setting
     purpose: 'whole months after which audit rows are dropped, with a signed statement of what is gone; unset: they are kept for ever',
     fallback: undefined,
     parse: wholeNumber(1, 1_200),
+  },
+  extractLifetimeDays: {
+    variable: 'DCI_EXTRACT_LIFETIME_DAYS',
+    purpose: 'days that a research extract can be fetched; then it is deleted',
+    fallback: '7',
+    parse: wholeNumber(1, 90),
   },
   partnerKeyMaxAgeHours: {
     variable: 'DCI_PARTNER_KEY_MAX_AGE_HOURS',

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Locale, OpenObject, ShortId } from '../formats.ts';
 import { compileParser } from '../message-parser.ts';
 import { TXN_ATTRIBUTE_TYPES, TXN_TYPES } from '../registries/registry-wire.ts';
+import { ExportResponseItem } from './export.ts';
 import { SearchResponseItem } from './search.ts';
 import { SubscribeResponseItem } from './subscribe.ts';
 
@@ -41,8 +42,8 @@ export const TxnStatusRequest = Type.Object({
 export const parseTxnStatusRequest: (message: unknown) => TxnStatusRequest = compileParser(TxnStatusRequest, '/message');
 
 /**
- * State of a search or a subscription. The published schema knows searches only, so the answer about a subscription
- * has an empty `search_response` beside its `subscribe_response`.
+ * State of a search, a subscription or an export. The published schema knows searches only, so the answer about another
+ * has an empty `search_response` beside its own.
  */
 export type RequestState = Static<typeof RequestState>;
 export const RequestState = Type.Object({
@@ -50,6 +51,7 @@ export const RequestState = Type.Object({
   correlation_id: ShortId,
   search_response: Type.Array(SearchResponseItem),
   subscribe_response: Type.Optional(Type.Array(SubscribeResponseItem)),
+  export_response: Type.Optional(Type.Array(ExportResponseItem)),
 });
 
 /** State of the receipt of a notification. */

@@ -3,8 +3,8 @@
  * `RegistryWire`; schemas and services read it, and nothing else in this package knows a registry by name.
  */
 
-/** Transactions that a status may be asked for. */
-export const TXN_TYPES = ['search', 'subscribe', 'unsubscribe', 'receipt'] as const;
+/** Transactions that a status may be asked for; `export` is this project's extension. */
+export const TXN_TYPES = ['search', 'subscribe', 'unsubscribe', 'receipt', 'export'] as const;
 
 /** By what a transaction may be asked for. */
 export const TXN_ATTRIBUTE_TYPES = ['transaction_id', 'reference_id_list', 'correlation_id', 'subscription_code_list'] as const;

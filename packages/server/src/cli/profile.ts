@@ -95,7 +95,7 @@ function showRecordType(recordType: Profile['recordTypes'][number]): void {
 
 function describeBanding(banding: Dimension['banding']): string {
   if (banding === 'as-it-is') return 'value';
-  return banding === 'month' ? 'month' : `bands that begin at ${banding.bounds.join(' ')}`;
+  return typeof banding === 'string' ? banding : `bands that begin at ${banding.bounds.join(' ')}`;
 }
 
 function checkProfiles(name: string | undefined, { json }: ProfileOptions): void {

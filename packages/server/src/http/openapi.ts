@@ -4,6 +4,8 @@ import {
   EncryptedMessage,
   ExistsRequest,
   ExistsResponse,
+  ExportRequest,
+  ExportResponse,
   MatchRequest,
   MatchResponse,
   NotifyRequest,
@@ -41,6 +43,7 @@ export function openApiDocument(): FastifyDynamicSwaggerOptions {
         { name: 'search', description: 'Search a registry' },
         { name: 'inbox', description: 'What other registries send here: answers to requests of this server, and notifications' },
         { name: 'statistics', description: 'Count what is in a registry: an extension of this server' },
+        { name: 'extracts', description: 'Microdata for research, a row a record: an extension of this server' },
         { name: 'coordination', description: 'Find out whom several programmes have in common: extensions of this server' },
         { name: 'records', description: 'Change a registry' },
         { name: 'audit', description: 'Read the audit trail' },
@@ -179,17 +182,22 @@ export function statisticsDocumentation(mounted: Profile | undefined): FastifySc
   });
 }
 
-const ASKED: Readonly<Record<string, { readonly summary: string; readonly message: TSchema }>> = {
+const ASKED: Readonly<Record<string, { readonly tag?: string; readonly summary: string; readonly message: TSchema }>> = {
   search: { summary: 'Search, answered by a callback (on-search)', message: SearchRequest },
   subscribe: { summary: 'Ask to be told of events (notify); told of by a callback (on-subscribe)', message: SubscribeRequest },
   unsubscribe: { summary: 'End subscriptions; told of by a callback (on-unsubscribe)', message: UnsubscribeRequest },
   'txn-status': { summary: 'State of an earlier request, answered by a callback (txn/on-status)', message: TxnStatusRequest },
+  export: {
+    tag: 'extracts',
+    summary: 'Extension, not part of the standard: ask for an extract; told of by a callback (on-export) when it can be fetched',
+    message: ExportRequest,
+  },
 };
 
 export function acknowledgedDocumentation(action: string, mounted: Profile | undefined): FastifySchema {
-  const { summary = action, message = Type.Unknown() } = ASKED[action] ?? {};
+  const { tag = 'search', summary = action, message = Type.Unknown() } = ASKED[action] ?? {};
   return {
-    tags: ['search'],
+    tags: [tag],
     summary: mounted === undefined ? summary : `${summary}: the registry "${mounted.registry}"`,
     description:
       'The answer goes to sender_uri if that is registered for the partner, else to the registered address. The same request again is acknowledged alike and done once.',
@@ -212,6 +220,7 @@ const SENT: Readonly<Record<string, { readonly summary: string; readonly message
   'on-search': { summary: 'Another registry answers a search', message: SearchResponse },
   'on-subscribe': { summary: 'Another registry tells what came of asking to be told of events', message: SubscribeResponse },
   'on-unsubscribe': { summary: 'Another registry tells which subscriptions have ended', message: UnsubscribeResponse },
+  'on-export': { summary: 'Another registry tells of an extract that was asked for', message: ExportResponse },
   'txn-on-status': { summary: 'Another registry tells the state of a request', message: TxnStatusResponse },
   notify: { summary: 'Another registry tells of events', message: NotifyRequest },
 };

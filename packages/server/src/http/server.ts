@@ -24,6 +24,7 @@ import { registerAsyncRoutes } from './routes/async.ts';
 import { type CallbackRouteParts, registerCallbackRoutes } from './routes/callbacks.ts';
 import { type HealthParts, registerHealthRoutes } from './routes/health.ts';
 import { type AuditRouteParts, registerAuditRoutes } from './routes/audit.ts';
+import { type ExtractRouteParts, registerExtractRoutes } from './routes/extracts.ts';
 import { type Explain, type RecordRouteParts, registerRecordRoutes } from './routes/records.ts';
 import { registerSyncRoutes } from './routes/sync.ts';
 import { registerTokenRoutes, type TokenRouteParts } from './routes/token.ts';
@@ -36,6 +37,7 @@ import { registerAuthorizationServer, registerWellKnownRoutes, type WellKnownRou
 export interface HttpParts
   extends Pick<RecordRouteParts, 'write' | 'writeConsents'>,
     Pick<AuditRouteParts, 'auditor'>,
+    Pick<ExtractRouteParts, 'extracts'>,
     Pick<CallbackRouteParts, 'inbox'> {
   readonly basePath: string;
   readonly maxBodyBytes: number;
@@ -107,6 +109,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       registerCallbackRoutes(base, parts);
       registerRecordRoutes(base, parts, explain);
       registerAuditRoutes(base, parts);
+      registerExtractRoutes(base, parts);
       registerTokenRoutes(base, parts.token);
       registerWellKnownRoutes(base, parts.wellKnown, parts.basePath);
       await base.register(swaggerUi, {

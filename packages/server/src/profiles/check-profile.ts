@@ -181,7 +181,7 @@ function checkDimension({ name, banding, within }: Dimension, attribute: Attribu
 }
 
 function fitsBanding(banding: Dimension['banding'], { type, derived }: Attribute): boolean {
-  if (banding === 'month') return type === 'date' || type === 'timestamp';
+  if (banding === 'month' || banding === 'year') return type === 'date' || type === 'timestamp';
   if (banding === 'as-it-is') return derived === undefined && (type === 'text' || type === 'code' || type === 'boolean');
   const { bounds } = banding;
   const isAscending = bounds.length > 0 && bounds.every((bound, index) => index === 0 || bound > (bounds[index - 1] ?? bound));

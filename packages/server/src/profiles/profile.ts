@@ -121,7 +121,7 @@ export interface Dimension {
   readonly name: string;
   /** Name of the attribute whose value it tells. */
   readonly attribute: string;
-  readonly banding: 'as-it-is' | 'month' | Bands;
+  readonly banding: 'as-it-is' | 'month' | 'year' | Bands;
   /** Name of the dimension in whose values its own lie, as districts in regions: it is never told without that. */
   readonly within?: string;
 }

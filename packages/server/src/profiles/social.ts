@@ -311,7 +311,10 @@ const PLACES: readonly Dimension[] = [
   { name: 'region', attribute: 'region', banding: 'as-it-is' },
   { name: 'district', attribute: 'district', banding: 'as-it-is', within: 'region' },
 ];
-const REGISTERED: Dimension = { name: 'registration_month', attribute: 'registration_date', banding: 'month' };
+const REGISTERED: readonly Dimension[] = [
+  { name: 'registration_year', attribute: 'registration_date', banding: 'year' },
+  { name: 'registration_month', attribute: 'registration_date', banding: 'month', within: 'registration_year' },
+];
 
 const asItIs = (attribute: string): Dimension => ({ name: attribute, attribute, banding: 'as-it-is' });
 
@@ -338,18 +341,20 @@ const person: RecordType = {
       ...PLACES,
       asItIs('sex'),
       { name: 'age_band', attribute: 'age', banding: AGES },
+      // For whom ages are too close.
+      { name: 'birth_year', attribute: 'birth_date', banding: 'year' },
       asItIs('marital_status'),
       asItIs('is_disabled'),
       asItIs('employment_status'),
       asItIs('education_level'),
       asItIs('income_level'),
-      REGISTERED,
+      ...REGISTERED,
     ],
     cubes: [
       ['region', 'district', 'sex', 'age_band'],
       ['region', 'sex', 'age_band', 'marital_status', 'is_disabled'],
       ['region', 'sex', 'employment_status', 'education_level', 'income_level'],
-      ['region', 'district', 'sex', 'registration_month'],
+      ['region', 'district', 'sex', 'registration_year', 'registration_month'],
     ],
   },
 };
@@ -366,11 +371,11 @@ const groups: RecordType = {
       asItIs('group_type'),
       { name: 'size_band', attribute: 'group_size', banding: SIZES },
       { name: 'score_band', attribute: 'poverty_score', banding: SCORES },
-      REGISTERED,
+      ...REGISTERED,
     ],
     cubes: [
       ['region', 'district', 'size_band', 'score_band'],
-      ['region', 'district', 'group_type', 'registration_month'],
+      ['region', 'district', 'group_type', 'registration_year', 'registration_month'],
     ],
   },
   members: {

@@ -51,13 +51,13 @@ export function openReader(database: Database, { statementTimeoutMs }: ReaderOpt
 }
 
 /** Sort keys are written out and read back between two pages, so their form may not depend on the server's settings. */
-function withSettings(connection: pg.ClientConfig, statementTimeoutMs: number): pg.ClientConfig {
+export function withSettings(connection: pg.ClientConfig, statementTimeoutMs: number): pg.ClientConfig {
   const settings = [`statement_timeout=${statementTimeoutMs}`, 'jit=off', 'datestyle=iso', 'timezone=utc', 'extra_float_digits=1'];
   const options = [connection.options ?? '', ...settings.map((setting) => `-c ${setting}`)].join(' ').trim();
   return { ...connection, options };
 }
 
-async function refuseWhenCancelled(rows: Promise<readonly Row[]>): Promise<readonly Row[]> {
+export async function refuseWhenCancelled(rows: Promise<readonly Row[]>): Promise<readonly Row[]> {
   try {
     return await rows;
   } catch (error) {
@@ -71,7 +71,7 @@ async function refuseWhenCancelled(rows: Promise<readonly Row[]>): Promise<reado
 /** Every column as it arrives, whatever its type. */
 const AS_TEXT: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text };
 
-async function queryRows(client: pg.Pool | pg.Client, { name, sql, parameters }: CompiledQuery): Promise<readonly Row[]> {
+export async function queryRows(client: pg.Pool | pg.Client, { name, sql, parameters }: CompiledQuery): Promise<readonly Row[]> {
   const query = { ...(name !== undefined && { name }), text: sql, values: [...parameters], types: AS_TEXT, rowMode: 'array' as const };
   const { rows } = await client.query<(string | null)[]>(query);
   return rows;

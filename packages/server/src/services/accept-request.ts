@@ -109,7 +109,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
         });
       const begun = isNew ? await action.begin?.(database, work) : undefined;
       if (begun !== undefined) await keepBegun(database, transaction.id, begun, action.listCodes?.(begun) ?? []);
-      if (isNew) await enqueueJobs(database, [answerJob(transaction.partnerId, { transaction: transaction.id })]);
+      if (isNew) await enqueueJobs(database, [answerJob(action, transaction.partnerId, { transaction: transaction.id })]);
       const taken = await findTransactionByHash(database, transaction.partnerId, transaction.requestHash);
       if (taken === undefined) throw new Error('a transaction vanished while it was taken');
       return taken;

@@ -46,11 +46,11 @@ export interface RequestAnswererParts {
   readonly actions: readonly AsyncAction[];
 }
 
-/** The kind of job that answers a request. */
+/** The kind of job that answers a request, if its action has none of its own. */
 export const ANSWER = 'answer';
 
-export function answerJob(partnerId: string, work: AnswerWork): NewJob {
-  return { kind: ANSWER, owner: partnerId, payload: work };
+export function answerJob({ job = ANSWER }: Pick<AsyncAction, 'job'>, partnerId: string, work: AnswerWork): NewJob {
+  return { kind: job, owner: partnerId, payload: work };
 }
 
 const NOT_ALLOWED = 'this is not open to you any more';
@@ -72,7 +72,8 @@ export function createRequestAnswerer(parts: RequestAnswererParts): RequestAnswe
     const mounted = parts.profiles.find(({ registry }) => registry === transaction.registry);
     assertStillOpen(action, transaction, partner, mounted);
     const request: unknown = JSON.parse(transaction.request ?? '');
-    return await action.run({ transaction, request, partner, mounted, rest: work.rest, signal });
+    const tell = work.again === true && action.look !== undefined ? action.look : action.run;
+    return await tell({ transaction, request, partner, mounted, rest: work.rest, signal });
   }
 
   return {
@@ -81,13 +82,13 @@ export function createRequestAnswerer(parts: RequestAnswererParts): RequestAnswe
       if (loaded === undefined) return undefined;
       const { transaction, action, partner } = loaded;
       if (partner?.active !== true) return { id: transaction.id, state: 'refused' };
-      if (transaction.callbackUrl === undefined) return { id: transaction.id, state: 'answered' };
+      if (transaction.callbackUrl === undefined && action.isFetched !== true) return { id: transaction.id, state: 'answered' };
       try {
         const part = await makePart(action, transaction, partner, work, signal);
-        return conclude(transaction, partner, work, part, 'answered');
+        return conclude(action, transaction, partner, work, part, 'answered');
       } catch (error) {
         if (!(error instanceof DciError) || signal.aborted) throw error;
-        return conclude(transaction, partner, work, action.refuse(transaction, error), 'refused');
+        return conclude(action, transaction, partner, work, action.refuse(transaction, error), 'refused');
       }
     },
     async fail(work) {
@@ -96,7 +97,7 @@ export function createRequestAnswerer(parts: RequestAnswererParts): RequestAnswe
       const { transaction, action, partner } = loaded;
       if (partner?.active !== true) return { id: transaction.id, state: 'failed' };
       const fault = new DciError('err.service.unavailable', 'the service failed to answer; the operator has been told');
-      return conclude(transaction, partner, work, action.refuse(transaction, fault), 'failed');
+      return conclude(action, transaction, partner, work, action.refuse(transaction, fault), 'failed');
     },
     async record(transaction, answered) {
       await enqueueDeliveries(
@@ -124,7 +125,14 @@ function assertStillOpen(action: AsyncAction, { kid, registry }: Transaction, pa
     throw new DciError('err.request.forbidden', NOT_ALLOWED);
 }
 
-function conclude(transaction: Transaction, partner: Partner, work: AnswerWork, part: AnswerPart, state: TransactionState): Answered {
+function conclude(
+  action: AsyncAction,
+  transaction: Transaction,
+  partner: Partner,
+  work: AnswerWork,
+  part: AnswerPart,
+  state: TransactionState,
+): Answered {
   const { id, callbackUrl } = transaction;
   const goesOn = part.rest !== undefined && work.again !== true;
   const delivery =
@@ -140,11 +148,11 @@ function conclude(transaction: Transaction, partner: Partner, work: AnswerWork, 
           replyTerms: transaction.replyTerms as object,
           rights: partner.revision,
           // A refusal tells nothing of anybody.
-          ...(state === 'answered' ? { remake: answerJob(partner.id, { ...work, again: true }) } : {}),
+          ...(state === 'answered' ? { remake: answerJob(action, partner.id, { ...work, again: true }) } : {}),
         };
   return {
     id,
     delivery,
-    ...(goesOn ? { next: answerJob(partner.id, { transaction: id, rest: part.rest }) } : { state }),
+    ...(goesOn ? { next: answerJob(action, partner.id, { transaction: id, rest: part.rest }) } : { state }),
   };
 }

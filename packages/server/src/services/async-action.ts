@@ -17,6 +17,10 @@ export interface AsyncAction {
   readonly action: string;
   readonly answeredBy: string;
   readonly scope: Scope;
+  /** The kind of job that does it; absent: that of answers, whose work takes no more than a minute. */
+  readonly job?: string;
+  /** What it makes is fetched, so it is made for whoever is not called too. */
+  readonly isFetched?: true;
   /** Throws a `DciError`: `rjct.*` for faults of the header, `err.*` for all others. */
   read(message: VerifiedMessage, partner: Partner): RequestFacts;
   /** What must be done before the request is acknowledged, in the transaction that takes it. What it returns, plain JSON, is kept. */
@@ -27,6 +31,8 @@ export interface AsyncAction {
   acknowledge?(begun: object): Acknowledged;
   /** Throws a `DciError` where the whole request is to be refused. What is given out is on record when it returns. */
   run(work: ActionWork): Promise<AnswerPart>;
+  /** What has come of it so far, where that is told once more; absent: `run`. */
+  look?(work: ActionWork): Promise<AnswerPart>;
   refuse(transaction: Transaction, fault: DciError): AnswerPart;
 }
 

@@ -1,4 +1,5 @@
 import {
+  parseExportResponse,
   parseNotifyRequest,
   parseSearchResponse,
   parseSubscribeResponse,
@@ -30,6 +31,7 @@ export const CALLBACK_KINDS: readonly CallbackKind[] = [
   { action: 'on-search', answers: 'search', read: readSearch },
   { action: 'on-subscribe', answers: 'subscribe', read: readSubscribe },
   { action: 'on-unsubscribe', answers: 'unsubscribe', read: readUnsubscribe },
+  { action: 'on-export', answers: 'export', read: readExport },
   { action: 'txn-on-status', answers: 'txn-status', read: readStatus },
   { action: 'notify', answers: 'subscribe', read: readNotification },
 ];
@@ -55,6 +57,11 @@ function readUnsubscribe(message: unknown): CallbackFacts {
   } = parseUnsubscribeResponse(message);
   const ended = codes.filter(({ status }) => status === 'unsubscribe').map(({ code }) => code);
   return { transactionId, correlationId, parts: [], ended };
+}
+
+function readExport(message: unknown): CallbackFacts {
+  const { transaction_id: transactionId, correlation_id: correlationId, export_response: items } = parseExportResponse(message);
+  return { transactionId, correlationId, parts: items.map((item) => [item.reference_id, 1] as const) };
 }
 
 function readStatus(message: unknown): CallbackFacts {

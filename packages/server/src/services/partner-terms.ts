@@ -1,4 +1,4 @@
-import { LEAST_THRESHOLD } from '../disclosure/disclose-statistics.ts';
+import { LEAST_THRESHOLD } from '../disclosure/tell-cells.ts';
 import { FIELD_RULES, findFieldRule } from '../disclosure/field-rules.ts';
 import { type LegalBasis, LEGAL_BASIS_KINDS, parseLegalBasis } from '../disclosure/legal-basis.ts';
 import { findEntity, findProfile } from '../profiles/index.ts';

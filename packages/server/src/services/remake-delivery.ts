@@ -1,5 +1,6 @@
 import type { NewJob } from '../store/lanes.ts';
 import { ANSWER, type AnswerWork, type RequestAnswerer } from './answer-request.ts';
+import { EXPORT } from './async-export.ts';
 import type { Remade } from './deliver-message.ts';
 import { NOTIFY, type Notifier, type NotifyWork } from './notify.ts';
 
@@ -12,7 +13,7 @@ export interface RemakerParts {
 export function createRemaker({ answerer, notifier }: RemakerParts): (job: NewJob, signal: AbortSignal) => Promise<Remade> {
   return async ({ kind, payload }, signal) => {
     // Rows of ours: each kind of job is written with its own payload.
-    if (kind === ANSWER) return await answerAgain(answerer, payload as AnswerWork, signal);
+    if (kind === ANSWER || kind === EXPORT) return await answerAgain(answerer, payload as AnswerWork, signal);
     if (kind === NOTIFY) return await notifyAgain(notifier, payload as NotifyWork, signal);
     throw new Error(`a delivery is made anew by the unknown kind "${kind}"`);
   };

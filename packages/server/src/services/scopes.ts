@@ -4,6 +4,7 @@ export const SCOPES = [
   'registry/subscribe',
   'registry/subscribe-all',
   'registry/statistics',
+  'registry/export',
   'registry/exists',
   'registry/match',
   'registry/write',

@@ -1,7 +1,8 @@
 import type { DciError, StatisticsItem, StatisticsRequest } from '@dci/protocol';
-import { createStatisticsProtection, type DisclosedStatistics, discloseStatistics } from '../disclosure/disclose-statistics.ts';
+import { type DisclosedStatistics, discloseStatistics } from '../disclosure/disclose-statistics.ts';
 import type { Grant } from '../disclosure/grant.ts';
 import { decidePurpose } from '../disclosure/stated-purpose.ts';
+import { createCellProtection } from '../disclosure/tell-cells.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { countCells } from '../registry/counting/count-cells.ts';
 import { type CountPlan, planCount } from '../registry/counting/plan-count.ts';
@@ -44,12 +45,14 @@ export interface StatisticsParts extends ServedRegistries, PlanningParts {
   readonly key: Buffer;
 }
 
+/** Those of the filter among them. */
+const MOST_DIMENSIONS = 4;
 /** Of one partner, at a time: a count may read every record. */
 const COUNTS_SIDE_BY_SIDE = 1;
 
 export function createStatistics(parts: StatisticsParts): StatisticsUse {
   const lanes = createLanes(COUNTS_SIDE_BY_SIDE);
-  const protection = createStatisticsProtection(parts.key);
+  const protection = createCellProtection(parts.key);
 
   async function count(asked: AskedStatistics, plan: CountPlan): Promise<{ statistics: DisclosedStatistics } | { refusal: DciError }> {
     try {
@@ -85,6 +88,6 @@ function planItem(
   pointer: string,
 ): { plan: CountPlan; purpose: string | undefined } {
   const profile = chooseProfile(parts, partner, mounted, criteria, pointer);
-  const plan = planCount(criteria, planningContext(parts, { partner, grant, profile, criteria, pointer }));
+  const plan = planCount(criteria, planningContext(parts, { partner, grant, profile, criteria, pointer }), MOST_DIMENSIONS);
   return { plan, purpose: decidePurpose(grant, criteria, pointer) };
 }

@@ -103,7 +103,11 @@ export function writeStatus(
 
 function writeEmpty(type: TxnType, transaction_id: string, correlation_id: string): string {
   if (type === 'receipt') return canonicalJson({ transaction_id, receipt_information: {} });
-  const lists = type === 'subscribe' ? { search_response: [], subscribe_response: [] } : { search_response: [] };
+  const lists = {
+    search_response: [],
+    ...(type === 'subscribe' && { subscribe_response: [] }),
+    ...(type === 'export' && { export_response: [] }),
+  };
   return canonicalJson({ transaction_id, correlation_id, ...lists });
 }
 
@@ -138,7 +142,8 @@ async function describeState(parts: TxnStatusParts, asked: AskedStatus, transact
   if (action === undefined || transaction.begun === undefined || !asked.partner.scopes.has(action.scope)) return undefined;
   const { partner, mounted, gone = new AbortController().signal } = asked;
   const request: unknown = JSON.parse(transaction.request ?? '');
-  const { content } = await action.run({ transaction, request, partner, mounted, rest: undefined, signal: gone });
+  const tell = action.look ?? action.run;
+  const { content } = await tell({ transaction, request, partner, mounted, rest: undefined, signal: gone });
   // The published form of the state of any request has the answer to a search in it.
   return { text: canonicalJson({ search_response: [], ...(JSON.parse(content) as object) }), entry: {} };
 }

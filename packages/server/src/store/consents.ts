@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Db } from './database.ts';
 import type { Tables } from './tables.ts';
 
@@ -38,6 +38,25 @@ export interface ConsentEvent {
 }
 
 const NO_END = 'infinity';
+
+/** So long a transaction may take that changes a consent, and has not been seen by who read before it ended. */
+const CHANGING_SECONDS = 60;
+
+/** SQL: whether a consent has changed since then, given to the partner of that id or to a class, of which it may be one. */
+export function consentsChangedSince(partnerId: RawBuilder<unknown>, since: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql<boolean>`exists (select from consent_event join consent on consent.id = consent_event.consent_id
+    where consent_event.kind <> 'given' and consent_event.at > ${since} - ${sql.raw(`interval '${CHANGING_SECONDS} seconds'`)}
+      and (consent.recipient = 'partner:' || ${partnerId} or consent.recipient like 'class:%'))`;
+}
+
+/** When the first consent ends by itself that is given to one of them; undefined: none does. */
+export async function findNextConsentEnd(db: Db, registry: string, recipients: readonly string[]): Promise<Date | undefined> {
+  const { rows } = await sql<{ ends: Date | null }>`
+    select min(valid_until) as ends from consent
+    where registry = ${registry} and recipient = any (${[...recipients]}::text[]) and valid_until > now() and valid_until < 'infinity'
+      and withdrawn_at is null`.execute(db);
+  return rows[0]?.ends ?? undefined;
+}
 
 export async function insertConsent(db: Db, consent: Omit<Consent, 'givenAt' | 'withdrawnAt' | 'erasedAt' | 'authority'>): Promise<void> {
   await db

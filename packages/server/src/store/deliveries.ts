@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuidV7 } from 'uuid';
+import { consentsChangedSince } from './consents.ts';
 import type { Db } from './database.ts';
 import { enqueueJobs, type NewJob } from './lanes.ts';
 import type { Tables } from './tables.ts';
@@ -95,17 +96,13 @@ function toJob({ id, lane, ...delivery }: Pick<NewDelivery, 'lane' | 'partnerId'
 
 /** What has waited longer is made anew. */
 const FRESH_SECONDS = 30;
-/** So long what is read may take to become a delivery. */
-const MAKING_SECONDS = 60;
-/** The same, where it costs more to be wrong on the safe side. */
+/** So long what is read may take to become a delivery, where it costs much to be wrong on the safe side. */
 const USUAL_MAKING_SECONDS = 5;
 
 // Consents that were withdrawn, or changed, since the content was made; of the partner, or of a class it may belong to. And
 // what was made anew before it in its lane: it told a later state, and an earlier one may not follow.
 const IS_FRESH = sql<boolean>`attempts = 0 and delivery.created_at > now() - ${FRESH_SECONDS} * interval '1 second'
-  and not exists (select from consent_event join consent on consent.id = consent_event.consent_id
-    where consent_event.kind <> 'given' and consent_event.at > delivery.created_at - ${MAKING_SECONDS} * interval '1 second'
-      and (consent.recipient = 'partner:' || delivery.partner_id or consent.recipient like 'class:%'))
+  and not ${consentsChangedSince(sql`delivery.partner_id`, sql`delivery.created_at`)}
   and not exists (select from delivery as other where other.lane = delivery.lane
     and other.remade_at > delivery.created_at - ${USUAL_MAKING_SECONDS} * interval '1 second')`;
 

@@ -21,6 +21,7 @@ import * as statistics from './migrations/0011-statistics.ts';
 import * as consentEnd from './migrations/0014-consent-end.ts';
 import * as consentChanges from './migrations/0014b-consent-changes.ts';
 import * as remade from './migrations/0014c-remade.ts';
+import * as extracts from './migrations/0015-extracts.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -44,6 +45,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0014-consent-end': consentEnd,
   '0014b-consent-changes': consentChanges,
   '0014c-remade': remade,
+  '0015-extracts': extracts,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */

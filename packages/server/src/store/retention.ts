@@ -35,6 +35,8 @@ export const RETENTION_KINDS: readonly RetentionKind[] = [
   { name: 'own_requests', table: 'own_request', since: 'sent_at', only: `subscription_codes = '{}'`, days: 30 },
   // With their history.
   { name: 'consents', table: 'consent', since: 'ended_at', days: 3_650 },
+  // With their contents.
+  { name: 'extracts', table: 'extract', since: 'expires_at', days: 0 },
   { name: 'deliveries', table: 'delivery', since: 'created_at', only: `state <> 'pending'`, days: 30 },
 ];
 

@@ -258,6 +258,26 @@ export interface Tables {
     received_at: Date;
     read_at: Date | null;
   };
+  extract: {
+    id: string;
+    transaction_id: string;
+    partner_id: string;
+    registry: string;
+    state: Generated<string>;
+    terms: string;
+    kid: string;
+    by_consent: boolean;
+    made_at: Date;
+    expires_at: Date;
+    expected: ColumnType<string, number, number>;
+    written: ColumnType<string, number | undefined, number>;
+    bytes: ColumnType<string | null, number | null | undefined, number>;
+    sha256: string | null;
+    segments: number | null;
+    manifest: string | null;
+    created_at: Timestamp;
+  };
+  extract_segment: { extract_id: string; number: number; sealed: Buffer };
   receiver_trouble: { owner: string; failures: number; since: Timestamp };
   audit_chain: { chain: number; seq: string; at_ms: string; link: Buffer; taken_at: Date | null };
   audit_checkpoint: { number: string; at: Date; is_drop: boolean; jws: string; mac: Buffer };

@@ -1,10 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  ACCURACY,
-  createStatisticsProtection,
-  type DisclosedStatistics,
-  discloseStatistics,
-} from '../../src/disclosure/disclose-statistics.ts';
+import { type DisclosedStatistics, discloseStatistics } from '../../src/disclosure/disclose-statistics.ts';
+import { ACCURACY, createCellProtection } from '../../src/disclosure/tell-cells.ts';
 import type { Condition } from '../search/evaluator.ts';
 import { toQuery } from '../search/evaluator.ts';
 import { countRecords } from '../../src/registry/counting/count-cells.ts';
@@ -41,8 +37,8 @@ beforeAll(async () => {
 afterAll(() => fixture.close());
 
 async function ask(criteria: object, key = 1): Promise<DisclosedStatistics> {
-  const plan = planCount({ reg_record_type: 'SRPerson', dimensions: [], ...criteria } as unknown as CountCriteria, CONTEXT);
-  return discloseStatistics(createStatisticsProtection(Buffer.alloc(32, key)), await countRecords(fixture.reader, plan, NOON), THRESHOLD);
+  const plan = planCount({ reg_record_type: 'SRPerson', dimensions: [], ...criteria } as unknown as CountCriteria, CONTEXT, 4);
+  return discloseStatistics(createCellProtection(Buffer.alloc(32, key)), await countRecords(fixture.reader, plan, NOON), THRESHOLD);
 }
 
 const total = async (query: object, key?: number): Promise<number> => (await ask(query, key)).total?.count ?? 0;
@@ -154,13 +150,13 @@ describe('statistics do not tell', () => {
 
   it('the number of records in a set by its difference to another one: both are off, each by its own', async () => {
     // Under many keys, as if there were many registries: how much two sets that differ by one person seem to differ.
-    const plan = planCount({ reg_record_type: 'SRPerson', dimensions: [], ...EVERYTHING } as unknown as CountCriteria, CONTEXT);
+    const plan = planCount({ reg_record_type: 'SRPerson', dimensions: [], ...EVERYTHING } as unknown as CountCriteria, CONTEXT, 4);
     const counted = await countRecords(fixture.reader, plan, NOON);
     const [cell] = counted.cells;
     if (cell === undefined) throw new Error('nothing is counted');
     const differences: number[] = [];
     for (let key = 0; key < 256; key += 1) {
-      const protection = createStatisticsProtection(Buffer.alloc(32, key));
+      const protection = createCellProtection(Buffer.alloc(32, key));
       const count = (records: number, idSum: bigint): number =>
         discloseStatistics(protection, { ...counted, cells: [{ values: [], records, idSum }] }, THRESHOLD).total?.count ?? 0;
       differences.push(count(cell.records, cell.idSum) - count(cell.records - 1, cell.idSum - 987_654_321n));

@@ -77,6 +77,8 @@ export const VALUE_OF: Readonly<Record<string, (person: CountedPerson) => string
   age_band: ({ born }) => (born === undefined ? null : bandOf(ageOf(born))),
   marital_status: ({ marital }) => marital ?? null,
   is_disabled: ({ disabled }) => (disabled === undefined ? null : String(disabled)),
+  birth_year: ({ born }) => born?.slice(0, 4) ?? null,
+  registration_year: ({ registered }) => registered?.slice(0, 4) ?? null,
   registration_month: ({ registered }) => registered?.slice(0, 7) ?? null,
 };
 

@@ -33,7 +33,7 @@ async function keep(now = NOON): Promise<void> {
 }
 
 function plan(criteria: object, changes: { sight?: Sight; today?: string } = {}): CountPlan {
-  return planCount({ reg_record_type: 'SRPerson', ...criteria } as CountCriteria, { ...CONTEXT, ...changes });
+  return planCount({ reg_record_type: 'SRPerson', ...criteria } as CountCriteria, { ...CONTEXT, ...changes }, 4);
 }
 
 function write(cells: readonly Cell[] | undefined): string[] | undefined {
@@ -293,7 +293,7 @@ describe('a question about numbers is refused', () => {
 
   it('where a dimension is not open to the partner', () => {
     const context = { ...CONTEXT, useOf: () => 'closed' as const };
-    expect(() => planCount({ ...EVERYTHING, reg_record_type: 'SRPerson', dimensions: ['sex'] }, context)).toThrow(
+    expect(() => planCount({ ...EVERYTHING, reg_record_type: 'SRPerson', dimensions: ['sex'] }, context, 4)).toThrow(
       expect.objectContaining({ code: 'rjct.filter.invalid' }),
     );
   });

@@ -17,6 +17,7 @@ const PATHS: Readonly<Record<string, string>> = {
   search: '/registry/search',
   subscribe: '/registry/subscribe',
   unsubscribe: '/registry/unsubscribe',
+  export: '/registry/export',
   'txn-status': '/registry/txn/status',
 };
 

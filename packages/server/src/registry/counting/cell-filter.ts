@@ -3,7 +3,7 @@ import type { Comparison, Leaf } from '../filter-tree.ts';
 import { isBound } from '../passes/bind-filter.ts';
 import type { Filter, Scalar } from '../plan.ts';
 import { filterRefusal } from '../refusal.ts';
-import { type DimensionValue, listDimensions, nameBands } from './dimensions.ts';
+import { type DimensionValue, listDimensions, nameBands, STEPS } from './dimensions.ts';
 
 /**
  * Conditions on cells. A condition is served only if it holds for all records of a cell or for none, so it is about
@@ -59,9 +59,15 @@ export function compileCellFilter(filter: Filter, recordType: RecordType, grid: 
 }
 
 function getDimension(leaf: Comparison, recordType: RecordType): Dimension {
-  const found = listDimensions(recordType).find(({ attribute }) => attribute === leaf.attribute.name);
+  const known = listDimensions(recordType).filter(({ attribute }) => attribute === leaf.attribute.name);
+  const found = known.find((dimension) => tells(dimension, leaf)) ?? known.at(-1);
   if (found === undefined || leaf.recordType !== recordType) throw onlyDimensions(leaf, recordType);
   return found;
+}
+
+/** Of dates told in several steps, those of the first that has the bound are enough. */
+function tells({ banding }: Dimension, leaf: Comparison): boolean {
+  return (banding !== 'month' && banding !== 'year') || leaf.operator === 'exists' || isBound(leaf, STEPS[banding].months);
 }
 
 function onlyDimensions(leaf: Leaf, recordType: RecordType): Error {
@@ -74,10 +80,12 @@ type Test = (value: DimensionValue) => boolean;
 function compileTest(leaf: Comparison, { banding, attribute }: Dimension): Test {
   if (leaf.operator === 'exists') return (value) => value !== null;
   if (banding === 'as-it-is') return compileAsItIs(leaf);
-  if (banding === 'month') {
-    if (!isBound(leaf, 1)) throw filterRefusal(`${attribute} is told by the month: compare it with the beginnings of months`, leaf.pointer);
-    const month = String(leaf.value).slice(0, 7);
-    return (value) => value !== null && (leaf.operator === 'lt' ? value < month : value >= month);
+  if (banding === 'month' || banding === 'year') {
+    const { months, length } = STEPS[banding];
+    if (!isBound(leaf, months))
+      throw filterRefusal(`${attribute} is told by the ${banding}: compare it with the beginnings of ${banding}s`, leaf.pointer);
+    const step = String(leaf.value).slice(0, length);
+    return (value) => value !== null && (leaf.operator === 'lt' ? value < step : value >= step);
   }
   return compileBanded(leaf, leaf.attribute, banding);
 }

@@ -42,7 +42,7 @@ export async function countCells(reader: Reader, plan: CountPlan, now: () => num
   return (await countKept(reader, plan)) ?? (await countRecords(reader, plan, now()));
 }
 
-export async function countRecords(reader: Reader, plan: CountPlan, now: number): Promise<CountedCells> {
+export async function countRecords(reader: Pick<Reader, 'read'>, plan: CountPlan, now: number): Promise<CountedCells> {
   const rows = await reader.read(compileCount(plan));
   return { plan, cells: assertFew(rows).map((row) => readCell(row)), asOf: now };
 }

@@ -56,8 +56,15 @@ function compileValue(dimension: Dimension, row: RowScope, today: string): strin
   }
   const { name, sqlType } = columnOf(recordType, attribute);
   if (dimension.banding === 'as-it-is') return `${alias}.${name}::text`;
-  return `to_char(${alias}.${name}${sqlType === 'date' ? '' : ` at time zone 'utc'`}, 'YYYY-MM')`;
+  const moment = `${alias}.${name}${sqlType === 'date' ? '' : ` at time zone 'utc'`}`;
+  return `to_char(${moment}, '${STEPS[dimension.banding].format}')`;
 }
+
+/** Of steps in which dates are told: their length, how they are written in SQL, and how much of a date says which it is. */
+export const STEPS = {
+  month: { months: 1, format: 'YYYY-MM', length: 7 },
+  year: { months: 12, format: 'YYYY', length: 4 },
+} as const;
 
 function compileBand({ bounds }: Bands, { recordType, alias, parameters }: RowScope, { attribute }: Dimension): string {
   const { name } = columnOf(recordType, getAttribute(recordType, attribute));

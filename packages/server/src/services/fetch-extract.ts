@@ -1,0 +1,94 @@
+import { DciError, SEGMENT_BYTES, SEGMENT_TAG_BYTES } from '@dci/protocol';
+import { validate as isUuid } from 'uuid';
+import { type AuditLog, type Released, WithheldError } from '../disclosure/audit-log.ts';
+import type { Db } from '../store/database.ts';
+import { findExtract, loadSegment, type MadeExtract, type StoredExtract } from '../store/extracts.ts';
+import { claimPart } from './async-action.ts';
+import { isStillOpen } from './extract-terms.ts';
+import type { Sender } from './receive-message.ts';
+import { describeRefusal, describeSender } from './search-audit.ts';
+
+/**
+ * Hands extracts out to the partner that each was made for, as long as it is that partner still, under the same terms, and
+ * the extract has not expired. Whatever else is asked for is not there, and looks alike. Each time is on record before a
+ * byte leaves.
+ */
+export interface ExtractFetcher {
+  /** Throws `err.request.not_found`. */
+  find(sender: Sender, id: string): Promise<FoundExtract>;
+  /** Its signed manifest. */
+  readManifest(sender: Sender, extract: FoundExtract): Promise<Released>;
+  /** The sealed content; absent range: the whole. A segment at a time is read, as they are taken. */
+  readContent(sender: Sender, extract: FoundExtract, range?: ByteRange): Promise<AsyncGenerator<Buffer>>;
+}
+
+export type FoundExtract = StoredExtract & { readonly made: MadeExtract };
+
+/** Both ends are in it. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ExtractFetcherParts {
+  readonly db: Db;
+  readonly audit: AuditLog;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+const ACTION = 'export/fetch';
+const SEALED_SEGMENT_BYTES = SEGMENT_BYTES + SEGMENT_TAG_BYTES;
+
+export function createExtractFetcher({ db, audit, now }: ExtractFetcherParts): ExtractFetcher {
+  async function release(sender: Sender, { id, registry }: FoundExtract, query: object, text: string): Promise<Released> {
+    const { partner } = sender;
+    const entry = {
+      ...describeSender(sender, ACTION),
+      registry,
+      legalBasis: partner.legalBasis,
+      purposes: partner.purposes,
+      fieldRule: partner.fieldRule,
+      outcome: 'answered',
+      query: JSON.stringify({ extract: id, ...query }),
+      itemCount: 1,
+      // They are on record since it was made.
+      recordCount: 0,
+      disclosed: [],
+      ...claimPart(now()),
+    };
+    try {
+      return await audit.release(entry, async () => text);
+    } catch (error) {
+      if (!(error instanceof WithheldError)) throw error;
+      throw new DciError('err.service.unavailable', 'the registration of this partner has just changed; ask again');
+    }
+  }
+
+  return {
+    async find(sender, id) {
+      const { partner } = sender;
+      const found = isUuid(id) ? await findExtract(db, partner.id, id) : undefined;
+      if (found?.made !== undefined && isStillOpen(found, partner)) return { ...found, made: found.made };
+      const fault = new DciError('err.request.not_found', 'no extract of yours can be fetched here');
+      await audit.release(describeRefusal(sender, ACTION, fault, undefined), async () => '');
+      throw fault;
+    },
+    readManifest: (sender, extract) => release(sender, extract, { part: 'manifest' }, extract.made.manifest),
+    async readContent(sender, extract, range) {
+      const whole = { from: 0, to: extract.made.bytes - 1 };
+      await release(sender, extract, { part: 'content', ...(range && { bytes: [range.from, range.to] }) }, '');
+      return readBytes(db, extract.id, range ?? whole);
+    },
+  };
+}
+
+/** Throws where a segment is not there any more: what was sent then is shorter than was announced. */
+async function* readBytes(db: Db, id: string, { from, to }: ByteRange): AsyncGenerator<Buffer> {
+  for (let number = Math.floor(from / SEALED_SEGMENT_BYTES); number * SEALED_SEGMENT_BYTES <= to; number += 1) {
+    const sealed = await loadSegment(db, id, number);
+    if (sealed === undefined) throw new Error('an extract was deleted while it was fetched');
+    const start = number * SEALED_SEGMENT_BYTES;
+    yield sealed.subarray(Math.max(0, from - start), to + 1 - start);
+  }
+}

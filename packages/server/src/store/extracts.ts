@@ -1,0 +1,167 @@
+import { type Selectable, sql } from 'kysely';
+import type { Db } from './database.ts';
+import { consentsChangedSince } from './consents.ts';
+import type { Tables } from './tables.ts';
+
+/**
+ * Research extracts and their sealed contents. One that is being made is nobody's yet; whoever makes it again takes the
+ * place of whoever did before, whose segments find no extract any more.
+ */
+export interface NewExtract {
+  readonly id: string;
+  /** Of the request (`dci_transaction`). */
+  readonly transactionId: string;
+  readonly partnerId: string;
+  readonly registry: string;
+  /** Digest of the terms under which it is made. */
+  readonly terms: string;
+  /** Of the partner's key to which it is encrypted. */
+  readonly kid: string;
+  readonly byConsent: boolean;
+  /** When its records were so. */
+  readonly madeAt: Date;
+  readonly expiresAt: Date;
+  /** Rows that it is to have. */
+  readonly expected: number;
+}
+
+export interface MadeExtract {
+  readonly bytes: number;
+  /** Of the sealed content, hexadecimal. */
+  readonly sha256: string;
+  readonly segments: number;
+  /** Compact JWS. */
+  readonly manifest: string;
+}
+
+export type ExtractState = 'making' | 'ready';
+
+export interface StoredExtract extends NewExtract {
+  readonly state: ExtractState;
+  /** Rows that it has so far. */
+  readonly written: number;
+  readonly createdAt: Date;
+  /** Once it is ready. */
+  readonly made: MadeExtract | undefined;
+}
+
+/** In place of the one that was begun for the same request. */
+export async function insertExtract(db: Db, extract: NewExtract): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await transaction.deleteFrom('extract').where('transaction_id', '=', extract.transactionId).where('state', '=', 'making').execute();
+    await transaction
+      .insertInto('extract')
+      .values({
+        id: extract.id,
+        transaction_id: extract.transactionId,
+        partner_id: extract.partnerId,
+        registry: extract.registry,
+        terms: extract.terms,
+        kid: extract.kid,
+        by_consent: extract.byConsent,
+        made_at: extract.madeAt,
+        expires_at: extract.expiresAt,
+        expected: extract.expected,
+      })
+      .execute();
+  });
+}
+
+/** Throws where the extract is not there any more. */
+export async function insertSegment(db: Db, extractId: string, number: number, sealed: Buffer): Promise<void> {
+  await db.insertInto('extract_segment').values({ extract_id: extractId, number, sealed }).execute();
+}
+
+export async function noteWritten(db: Db, id: string, written: number): Promise<void> {
+  await db.updateTable('extract').set({ written }).where('id', '=', id).execute();
+}
+
+/** Opens it to its partner, if that is still as it was at `revision`; false where it is not, or the extract is not there any more. */
+export async function finishExtract(
+  db: Db,
+  id: string,
+  revision: string,
+  { bytes, sha256, segments, manifest }: MadeExtract,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('extract')
+    .from('partner')
+    .set({ state: 'ready', bytes, sha256, segments, manifest })
+    .where('extract.id', '=', id)
+    .whereRef('partner.id', '=', 'extract.partner_id')
+    .where('partner.revision', '=', revision)
+    .where('partner.active', '=', true)
+    .where(UNCHANGED)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Where consent was the ground: none was withdrawn or changed since, of this partner or a class it may belong to. */
+const UNCHANGED = sql<boolean>`(not extract.by_consent or not ${consentsChangedSince(sql`extract.partner_id`, sql`extract.made_at`)})`;
+
+const current = (db: Db) => db.selectFrom('extract').selectAll().where(sql<boolean>`expires_at > now()`).where(UNCHANGED);
+
+/** One that the partner may fetch, as far as that does not depend on its terms. */
+export async function findExtract(db: Db, partnerId: string, id: string): Promise<StoredExtract | undefined> {
+  const row = await current(db).where('id', '=', id).where('partner_id', '=', partnerId).where('state', '=', 'ready').executeTakeFirst();
+  return row === undefined ? undefined : readExtract(row);
+}
+
+/** That of a request, likewise. */
+export async function findExtractOf(db: Db, transactionId: string): Promise<StoredExtract | undefined> {
+  const row = await current(db).where('transaction_id', '=', transactionId).where('state', '=', 'ready').executeTakeFirst();
+  return row === undefined ? undefined : readExtract(row);
+}
+
+export async function loadSegment(db: Db, extractId: string, number: number): Promise<Buffer | undefined> {
+  const row = await db
+    .selectFrom('extract_segment')
+    .select('sealed')
+    .where('extract_id', '=', extractId)
+    .where('number', '=', number)
+    .executeTakeFirst();
+  return row?.sealed;
+}
+
+/** Extracts that a partner has, or has asked for and will get. */
+export async function countExtracts(db: Db, partnerId: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select (select count(*) from extract where partner_id = ${partnerId} and state = 'ready' and expires_at > now())::integer
+      + (select count(*) from dci_transaction where partner_id = ${partnerId} and action = 'export' and state = 'pending')::integer as count`.execute(
+    db,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** The newest first. */
+export async function loadExtracts(db: Db): Promise<StoredExtract[]> {
+  const rows = await db.selectFrom('extract').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').execute();
+  return rows.map(readExtract);
+}
+
+/** False where there is none. */
+export async function deleteExtract(db: Db, id: string): Promise<boolean> {
+  const { numDeletedRows } = await db.deleteFrom('extract').where('id', '=', id).executeTakeFirst();
+  return numDeletedRows === 1n;
+}
+
+function readExtract(row: Selectable<Tables['extract']>): StoredExtract {
+  const { bytes, sha256, segments, manifest } = row;
+  const isMade = bytes !== null && sha256 !== null && segments !== null && manifest !== null;
+  return {
+    id: row.id,
+    transactionId: row.transaction_id,
+    partnerId: row.partner_id,
+    registry: row.registry,
+    state: row.state === 'ready' ? 'ready' : 'making',
+    terms: row.terms,
+    kid: row.kid,
+    byConsent: row.by_consent,
+    madeAt: row.made_at,
+    expiresAt: row.expires_at,
+    expected: Number(row.expected),
+    written: Number(row.written),
+    createdAt: row.created_at,
+    made: isMade ? { bytes: Number(bytes), sha256, segments, manifest } : undefined,
+  };
+}
