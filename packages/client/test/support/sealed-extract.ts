@@ -33,6 +33,10 @@ export interface SealedExtract {
 export interface SealedExtractOptions {
   readonly rows: number;
   readonly format?: ExtractFormat;
+  /** Instead of made-up rows. */
+  readonly text?: string;
+  /** Number of rows that the manifest states, where it is to be another. */
+  readonly records?: number;
   /** What is in the file instead of the gzip of the rows. */
   readonly packed?: Buffer;
   /** How the recipient is written to; default `x25519`. */
@@ -43,7 +47,8 @@ export interface SealedExtractOptions {
 
 export async function sealExtract(options: SealedExtractOptions): Promise<SealedExtract> {
   const { rows, format = 'ndjson', signingKey = generateSigningKey('ES256'), change = (same: ExtractManifest) => same } = options;
-  const text = writeRows(rows, format);
+  const text = options.text ?? writeRows(rows, format);
+  const records = options.records ?? rows;
   const packed = options.packed ?? gzipSync(text, { level: 1 });
   const decryptionKey = makeKey(options.kind ?? 'x25519');
   const [key, noncePrefix] = [randomBytes(CONTENT_KEY_BYTES), randomBytes(NONCE_PREFIX_BYTES)];
@@ -78,10 +83,10 @@ export async function sealExtract(options: SealedExtractOptions): Promise<Sealed
     k_anonymity: {
       k: 10,
       quasi_identifiers: ['sex'],
-      records: rows,
+      records,
       suppressed: 0,
-      classes: rows === 0 ? 0 : 1,
-      smallest_class: rows,
+      classes: records === 0 ? 0 : 1,
+      smallest_class: records,
     },
     content: {
       bytes: sealed.length,
