@@ -3,6 +3,7 @@ import type {
   EncryptionKey,
   ExistsCriteria,
   ExistsResponseItem,
+  ExportCriteria,
   ExtractManifest,
   MatchCriteria,
   MatchResponseItem,
@@ -191,6 +192,20 @@ export interface DciClient {
    */
   unsubscribe(codes: readonly string[], options?: Omit<LaterOptions, 'locale'>): Promise<Acknowledged>;
   /**
+   * Asks for a research extract: one row a record, of the dimensions named. It is made in the background; where it is to be
+   * fetched is sent to `senderUri`, a signed `on-export`.
+   *
+   * Source: an extension of this project's server, `POST registry/export`. Needs the scope `registry/export`, and a
+   * registered key of this partner to encrypt to.
+   *
+   * @throws as `searchLater`
+   *
+   * @example
+   * const everything = { query_type: 'idtype-value', query: { type: '*', value: '*' } } as const;
+   * await client.exportLater({ dimensions: ['region', 'sex', 'education_level'], format: 'csv', ...everything });
+   */
+  exportLater(criteria: ExportCriteria, options?: LaterOptions): Promise<Acknowledged>;
+  /**
    * Fetches the manifest of an extract and verifies it: signed by the server, made out to this partner.
    *
    * Source: an extension of this project's server, `GET registry/extracts/{id}/manifest`. Needs the scope `registry/export`.
@@ -338,6 +353,8 @@ export function createDciClient(options: DciClientOptions): DciClient {
     subscribe: async (criteria, later = {}) =>
       await askLater('subscribe', composeSubscribe({ ...later, criteria: listOf(criteria), now: now() }), later),
     unsubscribe: async (codes, later = {}) => await askLater('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
+    exportLater: async (criteria, later = {}) =>
+      await askLater('export', composeItems('export', { ...later, criteria: [criteria], now: now() }), later),
     fetchExtractManifest: async (url) =>
       await fetchManifest(url, { open: (headers) => open(`${url}/manifest`, headers), keys, senderId, receiverId }),
     readExtract: (url, manifest, from = 0) => readContent((headers) => open(url, headers), manifest.content, from),

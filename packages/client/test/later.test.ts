@@ -1,4 +1,4 @@
-import { generateSigningKey, importPublicKey, publicJwk, SIGNATURE_DIALECTS } from '@dci/protocol';
+import { generateSigningKey, importPublicKey, parseExportRequest, publicJwk, SIGNATURE_DIALECTS } from '@dci/protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createDciClient, DciAnswerError, type DciClient, type DciClientOptions, DciRefusal } from '../src/index.ts';
 import { CREDENTIALS, REGISTRY_ID, type Registry, refuse, startRegistry, verifyRequest } from './support/registry.ts';
@@ -68,4 +68,20 @@ it.each<[string, () => ReturnType<Registry['answer']>, string]>([
 it.each(['', '{}', '[]', '{"message": {"ack_status": "MAYBE"}}'])('uses no acknowledgement that is none: %s', async (body) => {
   registry.answer = () => ({ status: 202, body });
   await expect(ask()).rejects.toBeInstanceOf(DciAnswerError);
+});
+
+it('asks for an extract', async () => {
+  const everything = { query_type: 'idtype-value' as const, query: { type: '*', value: '*' } };
+  const options = { registry: 'social', transactionId: 't-1', senderUri: 'https://partner.example.org/dci/registry/on-export' };
+  const criteria = { dimensions: ['region', 'sex'], format: 'csv' as const, ...everything };
+  registry.answerOther = () => acknowledge({ ack_status: 'ACK' });
+  expect(await connect().exportLater(criteria, options)).toEqual({ transactionId: 't-1', correlationId: 'c-1' });
+  const sent = registry.requests.find(({ path }) => path === '/base/social/registry/export');
+  if (sent === undefined) throw new Error('nothing was sent');
+  const { header, message } = verifyRequest(sent, importPublicKey({ ...publicJwk(OWN_KEY) }));
+  expect(header).toMatchObject({ action: 'export', sender_uri: options.senderUri, total_count: 1 });
+  expect(parseExportRequest(message)).toMatchObject({
+    transaction_id: 't-1',
+    export_request: [{ reference_id: '1', export_criteria: criteria }],
+  });
 });

@@ -78,10 +78,10 @@ export async function unsubscribeStep({ client, title, done, receiver }: Step): 
   done(`told of by a callback, ${tellSignature(callback)}`);
 }
 
-function isAnswer(action: string, transactionId: string): (message: DemoMessage) => boolean {
+export function isAnswer(action: string, transactionId: string): (message: DemoMessage) => boolean {
   return ({ header, message }) => header['action'] === action && message['transaction_id'] === transactionId;
 }
 
-function tellSignature({ signedBy }: DemoMessage): string {
+export function tellSignature({ signedBy }: DemoMessage): string {
   return `signature verified with the key ${signedBy}`;
 }

@@ -1,5 +1,5 @@
 import { createDciClient, type DciClient, DciRefusal, type SearchAnswer } from '@dci/client';
-import type { SearchCriteria, SigningKey } from '@dci/protocol';
+import type { DecryptionKey, SearchCriteria, SigningKey } from '@dci/protocol';
 import type { DemoReceiver } from './demo-receiver.ts';
 
 /** What the steps of the demo's walk have at hand, and how they say what they see. */
@@ -11,6 +11,19 @@ export interface DemoPartner {
   readonly key: SigningKey;
 }
 
+/** A partner to whom extracts can be encrypted. */
+export interface DemoResearcher extends DemoPartner {
+  readonly decryptionKey: DecryptionKey;
+}
+
+/** Somebody who was registered a second time, with mistakes. */
+export interface DemoTwice {
+  /** What the second record says of the person. */
+  readonly person: Json;
+  /** Identifiers of both records. */
+  readonly uins: readonly [string, string];
+}
+
 export interface Walk {
   readonly baseUrl: string;
   readonly serverId: string;
@@ -20,10 +33,15 @@ export interface Walk {
   readonly clinic: DemoPartner;
   /** Keeps the registry. */
   readonly office: DemoPartner;
+  /** May see numbers. */
+  readonly ministry: DemoPartner;
+  /** May see rows that are nobody's. */
+  readonly university: DemoResearcher;
   /** Identifier of somebody in the registry. */
   readonly uin: string;
   /** Its record, as it was written. */
   readonly member: Json;
+  readonly twice: DemoTwice;
   /** Where the programme is sent what it asked for. */
   readonly receiver: DemoReceiver;
   readonly print: (line: string) => void;

@@ -1,4 +1,6 @@
 import { changeStep, laterStep, notificationStep, subscribeStep, unsubscribeStep } from './demo-event-steps.ts';
+import { matchStep, statisticsStep } from './demo-count-steps.ts';
+import { extractStep } from './demo-extract-step.ts';
 import { fewerFieldsStep, forgeryStep, replayStep } from './demo-refusal-steps.ts';
 import { batchStep, householdStep, identifierStep, memberStep, predicateStep, tokenStep } from './demo-search-steps.ts';
 import { clientFor, type Step, type Walk } from './demo-step.ts';
@@ -22,6 +24,9 @@ const STEPS: readonly ((step: Step) => Promise<void>)[] = [
   changeStep,
   notificationStep,
   unsubscribeStep,
+  matchStep,
+  statisticsStep,
+  extractStep,
 ];
 
 /** Runs every step, numbered from `first`; throws at the first that goes otherwise than it should. Returns the next number. */

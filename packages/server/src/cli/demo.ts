@@ -4,7 +4,10 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { type App, startApp } from '../app.ts';
 import type { Config } from '../config.ts';
+import { addDuplicates, type Duplicate } from '../profiles/population/duplicates.ts';
 import { generateSocialPopulation } from '../profiles/population/social-population.ts';
+import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
+import { refreshStatistics } from '../registry/statistics.ts';
 import { putRecords } from '../registry/write.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
 import { loadPartners } from '../store/partners.ts';
@@ -12,7 +15,8 @@ import { loadConfig, withDatabase } from './context.ts';
 import { printAudit } from './demo-audit.ts';
 import { registerDemoPartners } from './demo-partners.ts';
 import { startDemoReceiver } from './demo-receiver.ts';
-import type { DemoPartner, Json } from './demo-step.ts';
+import { BUILT_IN_PROFILES } from '../profiles/index.ts';
+import type { DemoPartner, DemoTwice, Json } from './demo-step.ts';
 import { runWalk } from './demo-walk.ts';
 import { addExamples, printLine, printNote, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -32,6 +36,8 @@ export function registerDemo(program: Command): void {
 const PERSONS = 2_000;
 const SEED = 'demo';
 const REFERENCE_DATE = '2026-01-01';
+/** Of the persons, who are registered a second time. */
+const TWICE_SHARE = 0.004;
 const BATCH = 200;
 
 async function demo(once: boolean): Promise<void> {
@@ -83,12 +89,22 @@ interface DemoPerson {
   readonly uin: string;
   /** The record, as it was written. */
   readonly member: Json;
+  readonly twice: DemoTwice;
 }
 
 /** Writes the population unless it is there; returns its first person. */
 async function fillRegistry(config: Config): Promise<DemoPerson> {
-  const population = [...generateSocialPopulation({ persons: PERSONS, seed: SEED, referenceDate: REFERENCE_DATE })];
-  await withRegistry(config, getProfile('social'), async ({ db }) => {
+  const duplicates: Duplicate[] = [];
+  const population = [
+    ...addDuplicates(generateSocialPopulation({ persons: PERSONS, seed: SEED, referenceDate: REFERENCE_DATE }), {
+      share: TWICE_SHARE,
+      seed: SEED,
+      persons: PERSONS,
+      tell: (duplicate) => duplicates.push(duplicate),
+    }),
+  ];
+  await withRegistry(config, getProfile('social'), async (database) => {
+    const { db } = database;
     const progress = startProgress('writing records', population.length);
     let created = 0;
     for (let from = 0; from < population.length; from += BATCH) {
@@ -100,20 +116,39 @@ async function fillRegistry(config: Config): Promise<DemoPerson> {
     printLine(
       created === 0
         ? '   ✔ the records are there from an earlier run'
-        : `   ✔ ${created} records written: people, and the households they live in`,
+        : `   ✔ ${created} records written: people, and the households they live in; some people were registered twice`,
     );
+    if (created > 0) await refreshStatistics(db, getProfile('social'));
+    // Else it is there within a minute.
+    await keepMatchIndex(database, BUILT_IN_PROFILES);
   });
-  return findFirst(population);
+  return { ...findFirst(population), twice: findTwice(population, duplicates) };
 }
 
-function findFirst(population: readonly Json[]): DemoPerson {
+function findFirst(population: readonly Json[]): Omit<DemoPerson, 'twice'> {
   const members = population.flatMap((household) => (household['member_list'] ?? []) as readonly Json[]);
   for (const member of members) {
-    const identifiers = (member['member_identifier'] ?? []) as readonly { identifier_type: string; identifier_value: string }[];
-    const uin = identifiers.find((identifier) => identifier.identifier_type === 'UIN')?.identifier_value;
+    const uin = uinOf(member);
     if (uin !== undefined) return { uin, member };
   }
   throw new Error('nobody in the population has a UIN');
+}
+
+function findTwice(population: readonly Json[], duplicates: readonly Duplicate[]): DemoTwice {
+  const duplicate = duplicates.find(({ mistakes }) => mistakes.includes('transliteration')) ?? duplicates[0];
+  if (duplicate === undefined) throw new Error('nobody in the population was registered twice');
+  const uins = [withoutType(duplicate.identifier), withoutType(duplicate.duplicate_of)] as const;
+  const second = population.find((line) => uinOf(line) === uins[0]);
+  return { person: (second?.['demographic_info'] ?? {}) as Json, uins };
+}
+
+function uinOf(member: Json): string | undefined {
+  const identifiers = (member['member_identifier'] ?? []) as readonly { identifier_type: string; identifier_value: string }[];
+  return identifiers.find((identifier) => identifier.identifier_type === 'UIN')?.identifier_value;
+}
+
+function withoutType(identifier: string): string {
+  return identifier.slice(identifier.indexOf('=') + 1);
 }
 
 async function printInsecure(config: Config): Promise<void> {

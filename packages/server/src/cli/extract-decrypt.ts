@@ -82,7 +82,7 @@ interface Opening {
 async function open(file: string, part: string, { manifest, key, gzip }: Opening): Promise<void> {
   const progress = startProgress('opening; bytes', manifest.content.bytes);
   try {
-    const sealed = tapBytes(createReadStream(file) as AsyncIterable<Buffer>, progress.update);
+    const sealed = tapBytes(readFile(file), progress.update);
     await pipeline(
       (gzip ? openExtract : unpackExtract)(sealed, manifest, [key]),
       createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true }),
@@ -90,6 +90,11 @@ async function open(file: string, part: string, { manifest, key, gzip }: Opening
   } finally {
     progress.stop();
   }
+}
+
+/** Opened when it is read: before that its failure would be nobody's. */
+async function* readFile(file: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(file) as AsyncIterable<Buffer>;
 }
 
 /** Has a file written under another name, which it gets when it is whole; else nothing stays of it. */

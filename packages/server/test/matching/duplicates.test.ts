@@ -122,3 +122,22 @@ it('knows how common a name is from the statistics of the table', async () => {
   expect(nameShare('family', 'diallo')).toBeGreaterThan(nameShare('family', 'zzyzx'));
   expect(nameShare('given', 'zzyzx')).toBeGreaterThan(0);
 });
+
+it('takes no name for evidence against, where the table was never analysed', async () => {
+  const fresh = await openRegistry();
+  try {
+    const [recordType] = fresh.profile.recordTypes;
+    if (recordType === undefined) throw new Error('the profile has no record type');
+    await putRecords(fresh.database.db, fresh.profile, [
+      named('1', 'Nora', 'Brooks', '1990-01-31'),
+      named('2', 'Ada', 'Field', '1980-02-03'),
+    ]);
+    const [statistics] = await fresh.rows(`select reltuples < 1 as unknown from pg_class where relname = 'record_social_person'`);
+    expect(statistics).toEqual({ unknown: true });
+    const { population, nameShare } = await loadMatchBackground(fresh.database.db, fresh.profile, recordType, 0.5, 10);
+    expect(population).toBe(2);
+    expect(nameShare('given', 'nora')).toBeLessThanOrEqual(1);
+  } finally {
+    await fresh.close();
+  }
+});

@@ -7,7 +7,7 @@ import type { MatchBackground } from './weigh-match.ts';
 
 /**
  * How many records there are and how common their names are, from what PostgreSQL knows of the table (`ANALYZE`): no record
- * is read. A name that is not among the common ones has an equal part of what they leave. One that fewer than `leastBearers` have counts like one that so many have.
+ * is read, unless it knows nothing yet. A name that is not among the common ones has an equal part of what they leave. One that fewer than `leastBearers` have counts like one that so many have.
  */
 export async function loadMatchBackground(
   db: Db,
@@ -20,14 +20,23 @@ export async function loadMatchBackground(
   const population = await countRecords(db, table);
   const given = await loadShares(db, table, recordType, recordType.matching?.given[0], population);
   const family = await loadShares(db, table, recordType, recordType.matching?.family[0], population);
-  const least = leastBearers / population;
+  const least = Math.min(1, leastBearers / population);
   return { population, expectation, nameShare: (role, word) => Math.max(least, (role === 'given' ? given : family)(word)) };
 }
 
 async function countRecords(db: Db, table: string): Promise<number> {
   const { rows } = await sql<{ rows: number }>`select reltuples as rows from pg_class where oid = to_regclass(${table})`.execute(db);
-  const [known] = rows;
-  return Math.max(1, Math.round(known?.rows ?? 0));
+  const known = Math.round(rows[0]?.rows ?? 0);
+  return known >= 1 ? known : await countSome(db, table);
+}
+
+const MOST_COUNTED = 10_000;
+
+/** Of a table that was never analysed, and so holds few records, or has just been filled. */
+async function countSome(db: Db, table: string): Promise<number> {
+  const { rows } = await sql<{ rows: string }>`
+    select count(*) as rows from (select 1 from ${sql.table(table)} limit ${sql.lit(MOST_COUNTED)}) few`.execute(db);
+  return Math.max(1, Number(rows[0]?.rows ?? 0));
 }
 
 interface ColumnStatistics {
