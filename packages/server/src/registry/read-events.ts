@@ -90,18 +90,29 @@ async function readStretch(db: Db, cursor: Cursor, most: number): Promise<Stored
 
 /** Where the stretch after this one ends; undefined: nothing is new, or its end lies before that of this one, for now. */
 async function findNextStretch(db: Db, { untilXid, untilSeq }: Cursor): Promise<Cursor | undefined> {
-  const { rows } = await sql<{ xid: string; seq: string; first: string | null; isFurther: boolean; isBehind: boolean }>`
-    with now as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xid), stretch as (
-      select xid, coalesce((select min(seq) from change_event where change_event.xid >= now.xid), (select max(seq) + 1 from change_event), 1) as seq
-      from now
+  const xid = await findOldestRunning(db);
+  const { rows } = await sql<{ seq: string; first: string | null; isFurther: boolean; isBehind: boolean }>`
+    with stretch as (
+      select coalesce((select min(seq) from change_event where xid >= ${xid}::xid8), (select max(seq) + 1 from change_event), 1) as seq
     )
-    select xid::text, seq::text, seq > ${untilSeq}::bigint as "isFurther", seq < ${untilSeq}::bigint as "isBehind",
-      (select min(seq) - 1 from change_event where change_event.xid >= ${untilXid}::xid8 and change_event.xid < stretch.xid)::text as first
+    select seq::text, seq > ${untilSeq}::bigint as "isFurther", seq < ${untilSeq}::bigint as "isBehind",
+      (select min(seq) - 1 from change_event where xid >= ${untilXid}::xid8 and xid < ${xid}::xid8)::text as first
     from stretch`.execute(db);
   const [row] = rows;
   // Where it ends at the same number, there may be numbers below it that were committed since, and nothing after them.
   if (row === undefined || row.isBehind || !(row.isFurther || row.first !== null)) return undefined;
   const before = (BigInt(untilSeq) - 1n).toString();
   const last = row.first !== null && BigInt(row.first) < BigInt(before) ? row.first : before;
-  return { doneXid: untilXid, doneSeq: untilSeq, untilXid: row.xid, untilSeq: row.seq, last };
+  return { doneXid: untilXid, doneSeq: untilSeq, untilXid: xid, untilSeq: row.seq, last };
+}
+
+/**
+ * In a statement of its own: where the planner does not know the id, it looks for a younger one along all numbers there are
+ * (among three million events 0.8 s each time, instead of 0.1 ms). What has ended by now is seen by the next statement too.
+ */
+async function findOldestRunning(db: Db): Promise<string> {
+  const { rows } = await sql<{ xid: string }>`select pg_snapshot_xmin(pg_current_snapshot())::text as xid`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error('there is no snapshot');
+  return row.xid;
 }
