@@ -59,6 +59,10 @@ const KAnonymity = Type.Object(
     records: { ...Count, description: 'the number of rows in the file, from 0' },
     suppressed: Type.Optional({ ...Count, description: 'the number of rows left out: 0, or at least k' }),
     classes: { ...Count, description: 'the number of different rows, pseudonyms aside, from 0' },
+    most_left_out: Type.Optional({
+      ...Count,
+      description: 'of all that share their quasi-identifiers, the number of records of which there are no rows, at most; absent: 0',
+    }),
     smallest_class: { ...Count, description: 'the number of rows of the smallest class, at least k; 0 where there are no rows' },
   },
   closed,

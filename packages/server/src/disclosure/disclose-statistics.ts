@@ -9,12 +9,7 @@ declare const disclosed: unique symbol;
 /**
  * The only way out for numbers. Of the records that a partner may see, each set of dimensions has one table, whose cells
  * are protected once and for all, whatever is asked of it; an answer is a choice of cells of such tables and sums of them.
- *
- * - Which cells are told, `tell-cells.ts` says.
- * - A told count is off by up to `ACCURACY`, by a keyed function of the set of records in the cell: the same set is off
- *   by the same wherever it turns up, so asking again averages nothing out (a larger set that is put together
- *   from others in several ways is known the better for it, which its parts are not); and sets that differ by
- *   one record are off independently, so their difference does not tell that record.
+ * Which cells are told, and with what counts, `tell-cells.ts` says.
  */
 export interface DisclosedStatistics {
   readonly [disclosed]: true;
@@ -38,11 +33,11 @@ export interface DisclosedCount {
   readonly accuracy: number;
 }
 
-export function discloseStatistics(
+export async function discloseStatistics(
   protection: CellProtection,
   counted: CountedCells,
   agreedThreshold: number | undefined,
-): DisclosedStatistics {
+): Promise<DisclosedStatistics> {
   const { plan } = counted;
   const threshold = decideThreshold(agreedThreshold);
   const { grid, dimensions, narrowing } = plan;
@@ -53,11 +48,11 @@ export function discloseStatistics(
     narrowing.map((dimension) => grid.indexOf(dimension)),
   );
   const [total] = sumTold(
-    tellCells(protection, alone, narrowing, threshold).filter(({ cell }) => holdsAlone(cell.values)),
+    (await tellCells(protection, alone, narrowing, threshold)).filter(({ cell }) => holdsAlone(cell.values)),
     [],
   );
   const rows = sumTold(
-    tellCells(protection, counted.cells, grid, threshold).filter(({ cell }) => holds(cell.values)),
+    (await tellCells(protection, counted.cells, grid, threshold)).filter(({ cell }) => holds(cell.values)),
     dimensions.map((dimension) => grid.indexOf(dimension)),
   );
   return {

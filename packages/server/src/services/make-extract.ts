@@ -14,7 +14,7 @@ import {
   wrapContentKey,
 } from '@dci/protocol';
 import { type AuditLog, WithheldError } from '../disclosure/audit-log.ts';
-import { type DisclosedExtract, discloseExtract, type ExtractProtection } from '../disclosure/disclose-extract.ts';
+import { type DisclosedExtract, discloseExtract, type ExtractProtection, MOST_LEFT_OUT } from '../disclosure/disclose-extract.ts';
 import type { Grant } from '../disclosure/grant.ts';
 import { writeLegalBasis } from '../disclosure/legal-basis.ts';
 import type { QueryDescriber } from '../disclosure/query-description.ts';
@@ -81,11 +81,10 @@ export function createExtractMaker(parts: ExtractMakerParts): ExtractMaker {
     const { plan, item, signal } = wanted;
     const writer = createRowWriter(item.export_criteria.format ?? USUAL_FORMAT, extract);
     const ids = packIds();
-    const order = { by: extract.columns, seed: randomBytes(8).readBigInt64BE() };
 
     async function* writeRows(): AsyncGenerator<string> {
       yield writer.head;
-      for await (const rows of streamRows(snapshot, plan, extract.cells, order)) {
+      for await (const rows of streamRows(snapshot, plan, extract.cells, extract.order)) {
         signal.throwIfAborted();
         const given = extract.give(rows);
         ids.add(given.recordIds);
@@ -137,7 +136,7 @@ export function createExtractMaker(parts: ExtractMakerParts): ExtractMaker {
           { statementTimeoutMs: STATEMENT_TIMEOUT_MS, signal },
           async (snapshot) => {
             const counted = await countRecords(snapshot, wanted.plan, snapshot.at.getTime());
-            const disclosed = discloseExtract(protection, wanted.grant, counted, partner.limits.statisticsThreshold);
+            const disclosed = await discloseExtract(protection, wanted.grant, counted, partner.limits.statisticsThreshold);
             const row = await describeBegun(parts, wanted, { id, kid: key.kid, madeAt: snapshot.at, expected: disclosed.records });
             await insertExtract(db, row);
             return { begun: row, extract: disclosed, ...(await fill(id, wanted, snapshot, disclosed, seal)) };
@@ -239,6 +238,7 @@ function describeExtract(wanted: WantedExtract, extract: DisclosedExtract, conte
       ...(extract.suppressed === undefined ? {} : { suppressed: extract.suppressed }),
       classes: extract.classes,
       smallest_class: extract.smallestClass,
+      most_left_out: MOST_LEFT_OUT,
     },
     content: {
       bytes: content.bytes,

@@ -58,7 +58,7 @@ export function createStatistics(parts: StatisticsParts): StatisticsUse {
     try {
       asked.gone?.throwIfAborted();
       const counted = await countCells(parts.reader, plan, parts.now);
-      return { statistics: discloseStatistics(protection, counted, asked.partner.limits.statisticsThreshold) };
+      return { statistics: await discloseStatistics(protection, counted, asked.partner.limits.statisticsThreshold) };
     } catch (error) {
       return { refusal: asItemRefusal(error) };
     }

@@ -1,6 +1,8 @@
+import { vi } from 'vitest';
 import { socialProfile } from '../../src/profiles/social.ts';
 import { putRecords } from '../../src/registry/write.ts';
 import type { Database } from '../../src/store/database.ts';
+import { keepCounts } from '../../src/registry/counting/keep-counts.ts';
 import { createRandom } from '../search/social-population.ts';
 
 /** Persons of whom every attribute that is counted by is sometimes missing, and some values are rare. */
@@ -65,6 +67,19 @@ export async function putCounted(database: Database, persons: readonly CountedPe
     const refused = results.find((result) => result.status === 'refused');
     if (refused !== undefined) throw new Error(JSON.stringify(refused));
   }
+}
+
+/** Until statistics are told of all of them from kept counts. */
+export async function untilCounted(database: Database, persons: readonly CountedPerson[]): Promise<void> {
+  // Changes wait for every older transaction of the cluster, those of other tests too.
+  await vi.waitFor(
+    async () => {
+      await keepCounts(database, [socialProfile], Date.now);
+      const { rows } = await database.pool.query<{ counted: number }>('select count(*)::integer as counted from counted_record');
+      if (rows[0]?.counted !== persons.length) throw new Error(`${rows[0]?.counted} are counted`);
+    },
+    { timeout: 60_000, interval: 100 },
+  );
 }
 
 const BOUNDS = [5, 10, 15, 18, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85];

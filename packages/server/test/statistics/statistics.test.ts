@@ -1,8 +1,6 @@
 import { createDciClient } from '@dci/client';
 import { parseStatisticsResponse, type Statistics, type StatisticsResponseItem } from '@dci/protocol';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { socialProfile } from '../../src/profiles/social.ts';
-import { keepCounts } from '../../src/registry/counting/keep-counts.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expression } from '../search/search-fixture.ts';
 import {
   type Answer,
@@ -14,7 +12,7 @@ import {
   type TestApp,
   type TestPartner,
 } from '../support/test-app.ts';
-import { makeCounted, putCounted } from './counted-population.ts';
+import { makeCounted, putCounted, untilCounted } from './counted-population.ts';
 
 /** Statistics over HTTP: what is answered, what is refused, what the audit trail says of it. */
 type Json = Record<string, unknown>;
@@ -29,15 +27,7 @@ const WITH_SEARCH = { scopes: ['registry/search', 'registry/statistics'] };
 beforeAll(async () => {
   test = await startTestApp();
   await putCounted(test.database, PERSONS);
-  // Changes wait for every older transaction of the cluster, those of other tests too.
-  await vi.waitFor(
-    async () => {
-      await keepCounts(test.database, [socialProfile], Date.now);
-      const { rows } = await test.database.pool.query(`select count(*)::integer as counted from counted_record`);
-      expect(rows).toEqual([{ counted: PERSONS.length }]);
-    },
-    { timeout: 60_000, interval: 100 },
-  );
+  await untilCounted(test.database, PERSONS);
   dashboard = await test.addPartner('dashboard.test', WITH_SEARCH);
 }, 90_000);
 afterAll(() => test.close());

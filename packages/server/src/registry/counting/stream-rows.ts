@@ -17,7 +17,7 @@ export interface CellRow {
 export interface RowOrder {
   /** Some of the plan's grid: by their values first. */
   readonly by: CountPlan['dimensions'];
-  /** Then as chance has it: another seed, another order. */
+  /** Then in an order of its own for each seed. */
   readonly seed: bigint;
 }
 
@@ -25,7 +25,7 @@ const ROWS_AT_A_TIME = 5_000;
 
 /**
  * The records of some cells of a count, of the same snapshot. Their order tells nothing: neither when a record was made,
- * which its id would, nor what it is but by `order.by`.
+ * as that of ids would, nor what it is but by `order.by`.
  */
 export async function* streamRows(
   snapshot: Snapshot,
