@@ -183,7 +183,7 @@ describe('an item is refused, and nothing made of it,', () => {
     ['of one person', { dimensions: ['sex'], ...identifier('UIN', PERSONS[0]?.uin ?? '') }, 'rjct.filter.invalid'],
     ['of a name', { dimensions: ['sex'], ...expression({ given_name: 'Ada' }) }, 'rjct.filter.invalid'],
     ['of a day', { dimensions: ['sex'], ...expression({ birth_date: { $gte: '1990-03-01' } }) }, 'rjct.filter.invalid'],
-    ['of a month', { dimensions: ['sex'], ...expression({ registration_date: { $lt: '2024-02' } }) }, 'rjct.filter.invalid'],
+    ['of a month', { dimensions: ['sex'], ...expression({ registration_date: { $lt: '2024-02-01' } }) }, 'rjct.filter.invalid'],
     ['of an age', { dimensions: ['sex'], ...expression({ age: { $gte: 18 } }) }, 'rjct.filter.invalid'],
     ['of a closer place', { dimensions: ['sex'], ...expression({ locality: 'Town' }) }, 'rjct.filter.invalid'],
     ['of another registry', { dimensions: ['sex'], reg_type: 'unknown' }, 'rjct.search_criteria.invalid'],

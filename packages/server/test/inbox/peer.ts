@@ -54,6 +54,23 @@ export const CALLBACK_SAMPLES: readonly CallbackSample[] = [
     }),
   },
   {
+    action: 'on-export',
+    path: '/registry/on-export',
+    message: () => {
+      const id = randomUUID();
+      const extract = {
+        extract_id: id,
+        url: `https://other.example.org/dci/registry/extracts/${id}`,
+        expires_at: timestamp(),
+        records: 20,
+        bytes: 900,
+        sha256: '0'.repeat(64),
+        manifest: 'e30.e30.e30',
+      };
+      return { ...ids(), export_response: [{ reference_id: '1', timestamp: timestamp(), status: 'succ', extract }] };
+    },
+  },
+  {
     action: 'txn-on-status',
     path: '/registry/txn/on-status',
     message: () => {
