@@ -57,11 +57,11 @@ const KAnonymity = Type.Object(
     k: Type.Integer({ minimum: 2, maximum: 2_147_483_647, description: 'a whole number from 2' }),
     quasi_identifiers: { ...Names, description: 'a list of the names by which rows are told apart, no two the same' },
     records: { ...Count, description: 'the number of rows in the file, from 0' },
-    suppressed: Type.Optional({ ...Count, description: 'the number of rows left out: 0, or at least k' }),
+    suppressed: Type.Optional({ ...Count, description: 'about how many records there are without a row: 0, or at least k' }),
     classes: { ...Count, description: 'the number of different rows, pseudonyms aside, from 0' },
     most_left_out: Type.Optional({
       ...Count,
-      description: 'of all that share their quasi-identifiers, the number of records of which there are no rows, at most; absent: 0',
+      description: 'of records that share their quasi-identifiers, how many have no row though others have, at most; absent: 0',
     }),
     smallest_class: { ...Count, description: 'the number of rows of the smallest class, at least k; 0 where there are no rows' },
   },
@@ -105,7 +105,7 @@ const Encryption = Type.Object(
  *   pseudonym: { name: 'pseudonym', keyed_by: ['partner', 'columns'], columns: ['sex'] },
  *   filter: { query_type: 'idtype-value', query: { type: '*', value: '*' } },
  *   legal_basis: 'Statistics Act, section 4', field_rule: 'research',
- *   k_anonymity: { k: 10, quasi_identifiers: ['sex'], records: 1000, suppressed: 0, classes: 2, smallest_class: 489 },
+ *   k_anonymity: { k: 10, quasi_identifiers: ['sex'], records: 1000, most_left_out: 6, classes: 2, smallest_class: 489 },
  *   content: {
  *     bytes: 20_016, sha256: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c', segments: 1, segment_bytes: 1_048_576,
  *     plain: { bytes: 20_000, sha256: '7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730' },

@@ -26,8 +26,6 @@ export function summarizeExtract({ registry, record_type, sender_id, made_at, co
     records === 0
       ? `k = ${k} over ${quasi_identifiers.join(', ')}: no row may be told`
       : `k = ${k} over ${quasi_identifiers.join(', ')}: ${classes} classes, the smallest of ${smallest_class} rows`,
-    ...(suppressed === undefined
-      ? ['how many rows were left out is not told']
-      : [`${suppressed} rows were left out so that no class is smaller`]),
+    suppressed === undefined ? 'how many records have no row is not told' : `about ${suppressed} records have no row`,
   ].map(toPrintable);
 }
