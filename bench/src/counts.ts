@@ -8,6 +8,7 @@ import { describeMachine, type Machine } from './machine.ts';
 import { makeKeyFiles, registerPartner } from './partner.ts';
 import { findDataFolder, prepareDatabase } from './prepare.ts';
 import { median } from './statistics.ts';
+import { waitForFollowers } from './wait-for-followers.ts';
 
 /** Statistics: the signed endpoint against a plain `GROUP BY` of the same dimensions, one after the other in each round. */
 
@@ -88,6 +89,7 @@ async function runCountsBench(options: CountsBenchOptions, closing: Closing, say
   say('waiting until all persons are counted');
   const waited = await waitUntilKept(() => pool.query<{ kept: boolean }>(KEPT, [REGISTRY]));
   const fillSeconds = waited ? (performance.now() - begun) / 1000 : undefined;
+  await waitForFollowers(pool, say);
   const rows: CountsRow[] = [];
   for (const question of QUESTIONS) {
     const plain = `select ${question.by.join(', ')}, count(*) from record_${REGISTRY}_person group by ${question.by.map((_, index) => index + 1).join(', ')}`;

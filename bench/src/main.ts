@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { benchAudit } from './audit.ts';
 import { writeAuditReport } from './audit-report.ts';
+import { benchExtract } from './extract.ts';
+import { writeExtractReport } from './extract-report.ts';
 import { benchFairness } from './fairness.ts';
 import { writeFairnessReport } from './fairness-report.ts';
 import { benchFanOut } from './fan-out.ts';
@@ -22,6 +24,7 @@ const USAGE = `Usage: npm run bench -- search [options]
        npm run bench -- fairness [options]
        npm run bench -- matching [options]
        npm run bench -- statistics [--persons N] [--seed N] [--rounds N] [--json]
+       npm run bench -- extract [--persons N] [--seed N] [--rounds N] [--json]
        npm run bench -- notify [options]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
@@ -35,6 +38,9 @@ audit compares it with the same server without its audit trail.
 
 statistics compares signed requests for statistics, from counts that are kept and from the records, with a plain GROUP BY of
 the same dimensions over one connection; a round is ten of each, one after the other.
+
+extract has a research extract of all persons made, fetched and opened, beside a bare COPY of the same columns, compressed
+likewise, and tells how much memory the server took for it at most.
 
 fanout measures what an event costs to be carried on to subscriptions, as more and more of them are about others.
 
@@ -97,6 +103,13 @@ const BENCHES: Readonly<Record<string, Measure>> = {
       say,
     );
     return json ? JSON.stringify(bench) : writeCountsReport(bench);
+  },
+  async extract(values, json, say) {
+    const bench = await benchExtract(
+      { persons: count(values, 'persons', '100000'), seed: count(values, 'seed'), rounds: count(values, 'rounds') },
+      say,
+    );
+    return json ? JSON.stringify(bench) : writeExtractReport(bench);
   },
   async audit(values, json, say) {
     const bench = await benchAudit(readSearchOptions(values), say);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LONGEST_MS = 600_000;
+const LONGEST_MS = 3_600_000;
 const LOOK_EVERY_MS = 500;
 
 interface Pool {
@@ -20,9 +20,13 @@ export async function waitForFollowers(pool: Pool, say: (text: string) => void):
   }
 }
 
+// What is yet to be filled in with the records that are there, and what has not followed all events since.
+const BEHIND = `select (select count(*) from event_cursor where last_seq < (select coalesce(max(seq), 0) from change_event))
+  + (select count(*) from match_fill where not is_done) + (select count(*) from counted_type where not is_done)
+  + (select count(*) from (values (exists (select from match_fill)), (exists (select from counted_type))) begun (yes) where not yes)
+  as behind`;
+
 async function isBehind(pool: Pool): Promise<boolean> {
-  const { rows } = await pool.query(
-    'select count(*) as behind from event_cursor where last_seq < (select coalesce(max(seq), 0) from change_event)',
-  );
+  const { rows } = await pool.query(BEHIND);
   return rows[0]?.behind !== '0';
 }

@@ -41,10 +41,7 @@ interface Cursor {
  * `db` commits. One transaction at a time reads under a name, others are given nothing.
  */
 export async function readNextEvents(db: Db, name: string, most: number): Promise<StoredEvent[]> {
-  // The lock first, in a statement of its own: the next one then sees what its last holder did.
-  const lock = `dci events ${name}`;
-  const { rows } = await sql<{ taken: boolean }>`select pg_try_advisory_xact_lock(hashtextextended(${lock}, 0)) as taken`.execute(db);
-  if (rows[0]?.taken !== true) return [];
+  if (!(await lockCursor(db, name))) return [];
   const cursor = await loadCursor(db, name);
   const events = await readStretch(db, cursor, most);
   if (events.length > 0) {
@@ -56,6 +53,26 @@ export async function readNextEvents(db: Db, name: string, most: number): Promis
   const begun = await readStretch(db, next, most);
   await saveCursor(db, name, { ...next, last: begun.at(-1)?.seq ?? next.last });
   return begun;
+}
+
+/**
+ * Has all events that can be read now count as read: for a reader that is about to read all records as they are, and then
+ * follows what comes. What a later transaction reads of the records is as those events left them, or later. False: another
+ * transaction is at it.
+ */
+export async function skipEvents(db: Db, name: string): Promise<boolean> {
+  if (!(await lockCursor(db, name))) return false;
+  const cursor = await loadCursor(db, name);
+  const end = (await findNextStretch(db, cursor)) ?? cursor;
+  await saveCursor(db, name, { ...end, last: (BigInt(end.untilSeq) - 1n).toString() });
+  return true;
+}
+
+/** The lock first, in a statement of its own: the next one then sees what its last holder did. */
+async function lockCursor(db: Db, name: string): Promise<boolean> {
+  const lock = `dci events ${name}`;
+  const { rows } = await sql<{ taken: boolean }>`select pg_try_advisory_xact_lock(hashtextextended(${lock}, 0)) as taken`.execute(db);
+  return rows[0]?.taken === true;
 }
 
 async function loadCursor(db: Db, name: string): Promise<Cursor> {

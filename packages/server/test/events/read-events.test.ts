@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readNextEvents } from '../../src/registry/read-events.ts';
+import { readNextEvents, skipEvents } from '../../src/registry/read-events.ts';
 import { putRecords } from '../../src/registry/write.ts';
 import { openRegistry, person, type RegistryFixture } from '../records/registry-fixture.ts';
 
@@ -124,6 +124,26 @@ describe('reading events', () => {
     expect(await read(3, 3)).toEqual(['b', 'b2', 'c']);
     expect(await read(1, 3)).toEqual(['c2']);
     expect(await read(1, 3)).toEqual(['d']);
+  });
+
+  it('passes over what was there at a moment, and nothing that comes to light after it', async () => {
+    const [one, older, younger] = [await begin(), await begin(), await begin()];
+    for (const name of ['a', 'b', 'c']) await one.event(name);
+    await younger.event('e');
+    await one.commit();
+    // In the middle of a stretch.
+    expect(await read(1, 1)).toEqual(['a']);
+    await older.event('d');
+    const { db } = registry.database;
+    expect(await db.transaction().execute((transaction) => skipEvents(transaction, 'subscriptions'))).toBe(true);
+    expect(await read(0)).toEqual([]);
+    await younger.commit();
+    await older.commit();
+    expect(await read(2)).toEqual(['e', 'd']);
+    const last = await begin();
+    await last.event('f');
+    await last.commit();
+    expect(await read(1)).toEqual(['f']);
   });
 
   it('counts as read only what its transaction committed, and serves one at a time', async () => {

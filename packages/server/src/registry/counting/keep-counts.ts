@@ -2,7 +2,7 @@ import { CompiledQuery, sql } from 'kysely';
 import type { Profile } from '../../profiles/profile.ts';
 import type { Database, Db } from '../../store/database.ts';
 import { listAppliedTypes, type TypeOfRegistry } from '../applied-types.ts';
-import { readNextEvents } from '../read-events.ts';
+import { readNextEvents, skipEvents } from '../read-events.ts';
 import { createParameters, type Parameters, tableOf } from '../sql.ts';
 import { ID_HASH } from './count-cells.ts';
 import { describeCounting, nameCube } from './cubes.ts';
@@ -25,6 +25,7 @@ export async function keepCounts(
   const begun = performance.now();
   const types = await listAppliedTypes(database, profiles, ({ statistics }) => (statistics?.cubes ?? []).length > 0);
   const today = new Date(now()).toISOString().slice(0, 10);
+  await runStep(database.db, begin);
   for (const type of types) await openType(database.db, type);
   /** Whether there is more to do, and time for it. */
   const step = async (work: (db: Db) => Promise<number>): Promise<boolean> =>
@@ -45,6 +46,13 @@ async function runStep(db: Db, work: (db: Db) => Promise<number>): Promise<numbe
     );
     return rows[0]?.taken === true ? await work(transaction) : 0;
   });
+}
+
+/** The first time of all, what happened before is in the records that are counted. */
+async function begin(db: Db): Promise<number> {
+  const begun = await db.selectFrom('counted_type').select('record_type').limit(1).executeTakeFirst();
+  if (begun === undefined) await skipEvents(db, CURSOR);
+  return 0;
 }
 
 /** What was counted under another declaration is thrown away. */

@@ -2,7 +2,7 @@ import { CompiledQuery } from 'kysely';
 import type { Profile, RecordType } from '../../profiles/profile.ts';
 import type { Database, Db } from '../../store/database.ts';
 import { listAppliedTypes, type TypeOfRegistry } from '../applied-types.ts';
-import { readNextEvents } from '../read-events.ts';
+import { readNextEvents, skipEvents } from '../read-events.ts';
 import { recordTable } from '../record-table.ts';
 import { type KeyedRecord, putMatchKeys, removeMatchKeys } from './match-index.ts';
 
@@ -24,6 +24,7 @@ export async function keepMatchIndex(
     tell(done);
     return records > 0 && performance.now() - begun < mostMs;
   };
+  await begin(database.db, matched);
   for (const type of matched) while (count(await fillSome(database.db, type)));
   while (count(await followSome(database.db, matched)));
 }
@@ -32,14 +33,29 @@ const BATCH = 1_000;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const CURSOR = 'matches';
 
+/** Nothing is filled in before all this is done, so what happened until then is in the records that will be. */
+async function begin(db: Db, types: readonly TypeOfRegistry[]): Promise<void> {
+  const rows = types.map(({ profile, recordType }) => ({
+    registry: profile.registry,
+    record_type: recordType.name,
+    position: FIRST_ID,
+  }));
+  if (rows.length === 0) return;
+  await db.transaction().execute(async (transaction) => {
+    const begun = await transaction
+      .insertInto('match_fill')
+      .values(rows)
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('record_type')
+      .execute();
+    // Of the others the events must be followed.
+    if (begun.length === rows.length) await skipEvents(transaction, CURSOR);
+  });
+}
+
 /** Returns how many records were filled in; 0: there are no more, or somebody else is at it. */
 async function fillSome(db: Db, { profile, recordType }: TypeOfRegistry): Promise<number> {
   const key = { registry: profile.registry, record_type: recordType.name };
-  await db
-    .insertInto('match_fill')
-    .values({ ...key, position: FIRST_ID })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
   return await db.transaction().execute(async (transaction) => {
     const state = await transaction
       .selectFrom('match_fill')

@@ -1,0 +1,204 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createDciClient, type DciClient, unpackExtract } from '@dci/client';
+import {
+  type DecryptionKey,
+  type Extract,
+  type ExportCriteria,
+  type ExtractManifest,
+  importDecryptionKey,
+  importPrivateKey,
+  parseExportResponse,
+  publicEncryptionJwk,
+} from '@dci/protocol';
+import { connectDatabase } from '@dci/server';
+import { Client, type Pool } from 'pg';
+import { type Closing, withClosing } from './closing.ts';
+import { copyCompressed } from './copy-out.ts';
+import { makeEnvironment, runDci, startServer } from './dci.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { makeKeyFiles, registerPartner } from './partner.ts';
+import { readMemory, readPeakMemory, resetPeakMemory } from './peak-memory.ts';
+import { findDataFolder, prepareDatabase } from './prepare.ts';
+import { median } from './statistics.ts';
+import { waitForFollowers } from './wait-for-followers.ts';
+
+/**
+ * A research extract of everybody: asked for, made, told of, fetched, opened; against a bare `COPY` of the same columns,
+ * compressed likewise, one after the other in each round. And how much memory the server takes for it.
+ */
+
+export interface ExtractBenchOptions {
+  readonly persons: number;
+  readonly seed: number;
+  readonly rounds: number;
+}
+
+export interface ExtractBench {
+  readonly options: ExtractBenchOptions;
+  readonly machine: Machine;
+  readonly columns: readonly string[];
+  readonly rows: number;
+  readonly k: ExtractManifest['k_anonymity'];
+  readonly bytes: number;
+  /** Of the server before the first, MB. */
+  readonly memoryBefore: number;
+  readonly rounds: readonly ExtractRound[];
+  /** Median of the rounds: rows a second of the server by those of the copy. */
+  readonly ratio: number;
+}
+
+export interface ExtractRound {
+  /** From the question to the callback, and from there until it is fetched, opened and checked, seconds. */
+  readonly made: number;
+  readonly fetched: number;
+  readonly copied: number;
+  /** Most that the server had in memory meanwhile, MB. */
+  readonly peak: number;
+}
+
+const REGISTRY = 'social';
+const BASE_PATH = '/api/v2/dci';
+const COLUMNS = ['region', 'district', 'sex', 'age_band', 'marital_status'];
+const CRITERIA: ExportCriteria = {
+  reg_record_type: 'SRPerson',
+  dimensions: COLUMNS,
+  query_type: 'idtype-value',
+  query: { type: '*', value: '*' },
+  format: 'csv',
+};
+const PLAIN = `select id, a_region, a_district, a_sex, width_bucket(extract(year from age(current_date, a_birth_date)),
+  array[5,10,15,18,20,25,30,35,40,45,50,55,60,65,70,75,80,85]::numeric[]), a_marital_status from record_${REGISTRY}_person`;
+
+export async function benchExtract(options: ExtractBenchOptions, say: (text: string) => void): Promise<ExtractBench> {
+  return await withClosing((closing) => runExtractBench(options, closing, say));
+}
+
+async function runExtractBench(options: ExtractBenchOptions, closing: Closing, say: (text: string) => void): Promise<ExtractBench> {
+  const { persons, seed } = options;
+  const folder = findDataFolder(`persons-${persons}-seed-${seed}`);
+  const key = closing(makeKeyFiles('es256'), ({ remove }) => remove());
+  const environment = makeEnvironment({
+    DCI_DATA_DIR: folder,
+    DCI_BASE_PATH: BASE_PATH,
+    DCI_SIGNING_KEY_PATH: key.privateFile,
+    DCI_ALLOW_HTTP_CALLBACKS: 'true',
+    DCI_ALLOW_PRIVATE_CALLBACKS: 'true',
+    DCI_ADDRESS_LIMIT_PER_MINUTE: '100000000',
+    DCI_LOG_LEVEL: 'warn',
+  });
+  await prepareDatabase(environment, { folder, registry: REGISTRY, persons, seed }, say);
+  const connected = closing(
+    await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }),
+    (opened) => opened.close(),
+  );
+  const machine = await describeMachine(connected);
+  const receiver = closing(await startReceiver(), ({ close }) => close());
+  const decryptionKey = importDecryptionKey(generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }));
+  const encryptionFile = join(key.privateFile, '..', 'encryption.json');
+  writeFileSync(encryptionFile, JSON.stringify(publicEncryptionJwk(decryptionKey)));
+  const partner = await registerPartner(environment, REGISTRY, key, 'required', [
+    '--scopes',
+    'registry/export',
+    '--encryption-key',
+    encryptionFile,
+    '--allow-callback',
+    receiver.url,
+    '--notify-uri',
+    receiver.url,
+  ]);
+  await followImport(environment, connected.database.pool, say);
+  const server = closing(await startServer(environment), ({ stop }) => stop());
+  const client = createDciClient({
+    baseUrl: `http://127.0.0.1:${server.port}${BASE_PATH}`,
+    senderId: partner.senderId,
+    credentials: { token: partner.token },
+    signingKey: importPrivateKey(key.privatePem, { kid: 'bench' }),
+  });
+  const copying = new Client(connected.database.connection);
+  await copying.connect();
+  closing(copying, () => void copying.end());
+  const memoryBefore = readMemory(server.pid);
+  const rounds: ExtractRound[] = [];
+  let last: Opened | undefined;
+  for (let round = 1; round <= options.rounds; round += 1) {
+    resetPeakMemory(server.pid);
+    const opened = await takeExtract(client, receiver, decryptionKey);
+    const peak = readPeakMemory(server.pid);
+    const begun = performance.now();
+    await copyCompressed(copying, PLAIN);
+    const copied = (performance.now() - begun) / 1000;
+    rounds.push({ made: opened.made, fetched: opened.fetched, copied, peak });
+    say(
+      `round ${round} of ${options.rounds}: made in ${opened.made.toFixed(1)} s, fetched and opened in ${opened.fetched.toFixed(1)} s, peak ${peak.toFixed(0)} MB; copied in ${copied.toFixed(1)} s`,
+    );
+    await runDci(environment, 'extract', 'delete', opened.manifest.extract_id);
+    last = opened;
+  }
+  if (last === undefined) throw new Error('there was no round');
+  const { k_anonymity: k, content } = last.manifest;
+  const ratio = median(rounds.map(({ made, copied }) => k.records / made / (persons / copied)));
+  return { options, machine, columns: COLUMNS, rows: k.records, k, bytes: content.bytes, memoryBefore, rounds, ratio };
+}
+
+/** By a process of its own, whose memory is not that of the extract. */
+async function followImport(environment: NodeJS.ProcessEnv, pool: Pool, say: (text: string) => void): Promise<void> {
+  const server = await startServer(environment);
+  try {
+    await waitForFollowers(pool, say);
+  } finally {
+    await server.stop();
+  }
+}
+
+interface Opened {
+  readonly made: number;
+  readonly fetched: number;
+  readonly manifest: ExtractManifest;
+}
+
+async function takeExtract(client: DciClient, receiver: Receiver, key: DecryptionKey): Promise<Opened> {
+  const begun = performance.now();
+  const asked = await client.exportLater(CRITERIA, { registry: REGISTRY });
+  const extract = await receiver.waitFor(asked.transactionId);
+  const told = performance.now();
+  const { manifest } = await client.fetchExtractManifest(extract.url);
+  // Read to its end: sizes, hashes, tags and the number of rows are checked.
+  for await (const _ of unpackExtract(client.readExtract(extract.url, manifest), manifest, [key]));
+  return { made: (told - begun) / 1000, fetched: (performance.now() - told) / 1000, manifest };
+}
+
+interface Receiver {
+  readonly url: string;
+  waitFor(transactionId: string): Promise<Extract>;
+  close(): Promise<void>;
+}
+
+/** Takes what it is sent; whose it is, the manifest's signature tells. */
+async function startReceiver(): Promise<Receiver> {
+  const waiting = new Map<string, (message: unknown) => void>();
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const acknowledgement = { ack_status: 'ACK', timestamp: new Date().toISOString(), correlation_id: 'bench' };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ message: acknowledgement }));
+    const { message } = JSON.parse(Buffer.concat(chunks).toString()) as { message: { transaction_id: string } };
+    waiting.get(message.transaction_id)?.(message);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    waitFor: (transactionId) =>
+      new Promise((resolve, reject) => {
+        waiting.set(transactionId, (message) => {
+          const [item] = parseExportResponse(message).export_response;
+          if (item?.extract === undefined) reject(new Error(`no extract was made: ${JSON.stringify(item)}`));
+          else resolve(item.extract);
+        });
+      }),
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
