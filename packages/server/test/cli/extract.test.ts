@@ -49,7 +49,7 @@ describe('dci extract fetch', () => {
     expect(told.split('\n')).toEqual([
       '50000 rows of social Person from registry.example.org, 2026-01-15T10:30:00Z: sex',
       'k = 10 over sex: 1 classes, the smallest of 50000 rows',
-      'about 0 records have no row',
+      'about 0 records have no row: those of small classes',
       `${out()}: sealed; its manifest: ${out()}.jws`,
       '',
     ]);

@@ -1,11 +1,16 @@
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateSigningKey, importPrivateKey, publicJwk, type SigningKey } from '@dci/protocol';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateSigningKey, importDecryptionKey, importPrivateKey, publicJwk, type SigningKey } from '@dci/protocol';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SealedExtract, sealExtract } from '../../../client/test/support/sealed-extract.ts';
+import { runHere } from '../partners/command-line.ts';
+import { makeCounted, putCounted } from '../statistics/counted-population.ts';
+import { startRecordingReceiver } from '../support/recording-receiver.ts';
+import { startTestApp } from '../support/test-app.ts';
+import { addResearcher, askExport, fetchBytes, LOCAL_CALLBACKS } from './extract-fixture.ts';
 
 /** The script that docs/extracts.md shows, on sealed files: it shares no code with this project. */
 
@@ -126,5 +131,36 @@ describe.skipIf(missing.length > 0)('the script of docs/extracts.md', () => {
     });
     refused(hash, /what is in it has another SHA-256/);
     refused(await sealExtract({ rows: 12, kind: 'rsa', records: 13 }), /12 rows instead of 13/);
+  });
+
+  it('opens what a registry has made, and dci was told to fetch, and gives the same rows as dci', async () => {
+    const test = await startTestApp({}, LOCAL_CALLBACKS);
+    const receiver = await startRecordingReceiver(test.base);
+    try {
+      await putCounted(test.database, makeCounted(400));
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const own = importDecryptionKey(privateKey.export({ format: 'jwk' }));
+      const researcher = await addResearcher({ test, receiver }, 'university.test', {}, own);
+      const { extract: made } = await askExport({ test, receiver }, researcher, { dimensions: ['sex'] });
+      if (made === undefined) throw new Error('no extract was made');
+      const files = ['x.sealed', 'x.sealed.jws', 'private.pem', 'jwks.json', 'by-script', 'by-dci'].map((name) => join(folder, name));
+      const [sealed = '', manifest = '', key = '', jwks = '', byScript = '', byDci = ''] = files;
+      writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+      writeFileSync(jwks, Buffer.from(await (await fetchBytes(`${test.base}/.well-known/jwks.json`, undefined)).arrayBuffer()));
+      const as = ['--server', test.base, '--sender-id', 'university.test', '--token', researcher.token];
+      expect(await runHere({}, ['extract', 'fetch', made.url, ...as, '--out', sealed])).toMatchObject({ status: 0, err: '' });
+      writeFileSync(join(folder, 'open-extract.sh'), SCRIPT ?? '');
+      const script = spawnSync('bash', [join(folder, 'open-extract.sh'), sealed, manifest, key, jwks, byScript]);
+      expect({ status: script.status, err: script.stderr.toString() }).toEqual({ status: 0, err: '' });
+      const decrypted = await runHere({}, ['extract', 'decrypt', sealed, '--key', key, '--jwks', jwks, '--out', byDci]);
+      expect(decrypted).toMatchObject({ status: 0, err: '' });
+      const text = readFileSync(byScript, 'utf8');
+      expect(text.split('\n')).toHaveLength(made.records + 1);
+      expect(made.records).toBeGreaterThan(100);
+      expect(readFileSync(byDci, 'utf8')).toBe(text);
+    } finally {
+      await test.close();
+      await receiver.close();
+    }
   });
 });
