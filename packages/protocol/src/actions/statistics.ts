@@ -96,8 +96,8 @@ export const StatisticsRow = Type.Object({
 });
 
 /**
- * What is told. Rows that are not there hold fewer records than the threshold, or none, or were left out so that such
- * rows cannot be worked out.
+ * What is told. Rows that are not there hold fewer records than the threshold or a few more, or none, or were left out so
+ * that such rows cannot be worked out.
  *
  * @example
  * const statistics: Statistics = {

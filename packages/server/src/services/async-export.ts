@@ -55,7 +55,7 @@ export function createAsyncExport(parts: AsyncExportParts): AsyncAction {
       };
     },
     async begin(db, { partner }) {
-      if ((await countExtracts(db, partner.id)) >= MOST_EXTRACTS)
+      if ((await countExtracts(db, partner.id, EXPORT)) >= MOST_EXTRACTS)
         throw new DciError(
           'err.request.too_many_requests',
           `you have ${MOST_EXTRACTS} extracts that are being made or can be fetched; wait until some expire`,

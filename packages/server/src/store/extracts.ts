@@ -123,13 +123,11 @@ export async function loadSegment(db: Db, extractId: string, number: number): Pr
   return row?.sealed;
 }
 
-/** Extracts that a partner has, or has asked for and will get. */
-export async function countExtracts(db: Db, partnerId: string): Promise<number> {
+/** Extracts that a partner has, or that jobs of this kind are to make for it. */
+export async function countExtracts(db: Db, partnerId: string, kind: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select (select count(*) from extract where partner_id = ${partnerId} and state = 'ready' and expires_at > now())::integer
-      + (select count(*) from dci_transaction where partner_id = ${partnerId} and action = 'export' and state = 'pending')::integer as count`.execute(
-    db,
-  );
+      + (select count(*) from job where kind = ${kind} and owner = ${partnerId} and state <> 'dead')::integer as count`.execute(db);
   return rows[0]?.count ?? 0;
 }
 

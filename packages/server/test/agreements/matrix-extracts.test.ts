@@ -9,15 +9,13 @@ import {
   addResearcher,
   askExport,
   EVERYTHING,
-  type ExtractWorld,
   type Json,
-  LOCAL_CALLBACKS,
+  openExtractWorld,
   openExtract,
   type Researcher,
 } from '../extracts/extract-fixture.ts';
-import { type CountedPerson, makeCounted, putCounted, untilCounted, VALUE_OF } from '../statistics/counted-population.ts';
-import { startRecordingReceiver } from '../support/recording-receiver.ts';
-import { messageBody, post, searchBody, startTestApp } from '../support/test-app.ts';
+import { type CountedPerson, makeCounted, VALUE_OF } from '../statistics/counted-population.ts';
+import { messageBody, post, searchBody } from '../support/test-app.ts';
 import { KINDS } from './matrix-table.ts';
 
 /**
@@ -75,28 +73,21 @@ const QUESTIONS: Readonly<
   },
 };
 
-let world: ExtractWorld;
+let world: Awaited<ReturnType<typeof openExtractWorld>>;
 const partners = new Map<string, Researcher>();
 
 beforeAll(async () => {
-  const test = await startTestApp({}, LOCAL_CALLBACKS);
-  const receiver = await startRecordingReceiver(test.base);
-  world = { test, receiver };
-  await putCounted(test.database, PERSONS);
-  await untilCounted(test.database, PERSONS);
+  world = await openExtractWorld(PERSONS);
   for (const [kind, { terms }] of Object.entries(KINDS))
     partners.set(kind, await addResearcher(world, `${kind.replaceAll(' ', '-')}.test`, { fields: 'full', ...terms, ...TERMS[kind] }));
   for (const { uin } of CONSENTING) {
     const subject = { identifier_type: 'UIN', identifier_value: uin };
     const covers = ['sex', 'district', 'region', 'registration_date'];
     const given = parseGivenConsent({ subject, recipient: { partner: 'consent.test' }, purposes: ['care'], covers });
-    await giveConsent(test.database.db, socialProfile, given, 'operator', Date.now());
+    await giveConsent(world.test.database.db, socialProfile, given, 'operator', Date.now());
   }
 }, 180_000);
-afterAll(async () => {
-  await world.test.close();
-  await world.receiver.close();
-});
+afterAll(() => world.close());
 
 async function askStatistics(partner: Researcher, criteria: Json): Promise<StatisticsResponseItem> {
   const item = {

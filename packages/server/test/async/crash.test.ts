@@ -1,10 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generateSigningKey, importPublicKey, publicJwk } from '@dci/protocol';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -14,9 +10,8 @@ import { registerPartner } from '../../src/services/register-partner.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { importPersons, type Person } from '../support/persons.ts';
 import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
-import { getToken, post, searchBody, SERVER_ID, type TestPartner } from '../support/test-app.ts';
-
-const PROGRAM = fileURLToPath(new URL('./server-process.ts', import.meta.url));
+import { getToken, post, searchBody, type TestPartner } from '../support/test-app.ts';
+import { type ServerProcess, startServer } from './start-server.ts';
 
 let test: TestDatabase;
 let dataDir: string;
@@ -47,6 +42,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   for (const process of processes) await process.kill();
+  processes.clear();
 });
 afterAll(async () => {
   await receiver.close();
@@ -54,59 +50,10 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-interface ServerProcess {
-  readonly base: string;
-  /** As a crash ends it: at once. */
-  kill(): Promise<void>;
-  /** As an operator ends it; its exit status. */
-  stop(): Promise<number | null>;
-}
-
 async function start(role: string): Promise<ServerProcess> {
-  const { host, user, database } = test.connection;
-  const child = spawn(process.execPath, [PROGRAM, 'serve', '--role', role], {
-    env: {
-      PATH: process.env['PATH'],
-      DCI_DATABASE_URL: `postgresql:///${database}?host=${host}&user=${user}`,
-      DCI_DATA_DIR: dataDir,
-      DCI_PORT: '0',
-      DCI_SENDER_ID: SERVER_ID,
-      DCI_LOG_LEVEL: 'silent',
-      DCI_ALLOW_HTTP_CALLBACKS: 'true',
-      DCI_ALLOW_PRIVATE_CALLBACKS: 'true',
-    },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const base = await readBase(child);
-  const ended = once(child, 'exit') as Promise<[number | null]>;
-  const server = {
-    base,
-    async kill() {
-      child.kill('SIGKILL');
-      await ended;
-      processes.delete(server);
-    },
-    async stop() {
-      child.kill('SIGTERM');
-      const [status] = await ended;
-      processes.delete(server);
-      return status;
-    },
-  };
+  const server = await startServer(test, dataDir, role);
   processes.add(server);
   return server;
-}
-
-async function readBase(child: ChildProcess): Promise<string> {
-  if (child.stderr === null) throw new Error('no stderr');
-  const said: string[] = [];
-  for await (const line of createInterface(child.stderr)) {
-    said.push(line);
-    const [, base] = /^dci: (?:serving at (\S+)|working)/.exec(line) ?? [];
-    if (base !== undefined) return base;
-    if (line.startsWith('dci: working')) return '';
-  }
-  throw new Error(`the server did not start:\n${said.join('\n')}`);
 }
 
 /** Asks for persons, one message each; the transactions that were acknowledged. */

@@ -17,7 +17,7 @@ import { type CountCriteria, type CountPlan, planCount } from '../../src/registr
 import { streamRows } from '../../src/registry/counting/stream-rows.ts';
 import { withSnapshot } from '../../src/registry/snapshot.ts';
 import { CONTEXT, expression, openSearchFixture, type SearchFixture } from '../search/search-fixture.ts';
-import { type CountedPerson, makeCounted, putCounted, TODAY, VALUE_OF } from '../statistics/counted-population.ts';
+import { type CountedPerson, makeOthers, putCounted, TODAY, VALUE_OF, VICTIM } from '../statistics/counted-population.ts';
 import { EVERYTHING } from './extract-fixture.ts';
 
 /**
@@ -27,19 +27,7 @@ import { EVERYTHING } from './extract-fixture.ts';
  */
 let fixture: SearchFixture;
 const K = 10;
-const PEOPLE = makeCounted(1_500, 21).map((person) =>
-  person.district === 'R1-D1' && person.marital === 'D' ? { ...person, marital: 'S' } : person,
-);
-const VICTIM: CountedPerson = {
-  uin: '799999999',
-  region: 'R1',
-  district: 'R1-D1',
-  sex: 'male',
-  born: '1990-07-15',
-  marital: 'D',
-  disabled: false,
-  registered: '2024-06-15T12:00:00Z',
-};
+const PEOPLE = makeOthers(1_500, 21);
 const ALL = [...PEOPLE, VICTIM];
 
 beforeAll(async () => {

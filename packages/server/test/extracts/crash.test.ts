@@ -1,29 +1,24 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { generateSigningKey, importEncryptionKey, importPublicKey, publicEncryptionJwk, publicJwk } from '@dci/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { reconcileProfile } from '../../src/registry/reconcile.ts';
 import { registerPartner } from '../../src/services/register-partner.ts';
+import { type ServerProcess, startServer } from '../async/start-server.ts';
 import { makeCounted, putCounted } from '../statistics/counted-population.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
-import { getToken, SERVER_ID, type TestApp } from '../support/test-app.ts';
+import { getToken, type TestApp } from '../support/test-app.ts';
 import { DECRYPTION_KEYS } from '../trust/trust-fixture.ts';
 import { calledBack, exportBody, type ExtractWorld, openExtract, type Researcher, sendExport } from './extract-fixture.ts';
-
-const PROGRAM = fileURLToPath(new URL('../async/server-process.ts', import.meta.url));
 
 let test: TestDatabase;
 let receiver: RecordingReceiver;
 let dataDir: string;
-const processes: ChildProcess[] = [];
+const processes: ServerProcess[] = [];
 
 beforeAll(async () => {
   test = await createTestDatabase();
@@ -32,37 +27,16 @@ beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'dci-extract-'));
 });
 afterAll(async () => {
-  for (const child of processes) child.kill('SIGKILL');
+  for (const process of processes) await process.kill();
   await receiver.close();
   await test.drop();
   rmSync(dataDir, { recursive: true });
 });
 
-/** The process and, where it serves, its base. */
-async function start(role: string): Promise<{ readonly base: string; readonly child: ChildProcess }> {
-  const { host, user, database } = test.connection;
-  const child = spawn(process.execPath, [PROGRAM, 'serve', '--role', role], {
-    env: {
-      PATH: process.env['PATH'],
-      DCI_DATABASE_URL: `postgresql:///${database}?host=${host}&user=${user}`,
-      DCI_DATA_DIR: dataDir,
-      DCI_PORT: '0',
-      DCI_SENDER_ID: SERVER_ID,
-      DCI_LOG_LEVEL: 'silent',
-      DCI_ALLOW_HTTP_CALLBACKS: 'true',
-      DCI_ALLOW_PRIVATE_CALLBACKS: 'true',
-    },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  processes.push(child);
-  if (child.stderr === null) throw new Error('no stderr');
-  const said: string[] = [];
-  for await (const line of createInterface(child.stderr)) {
-    said.push(line);
-    const found = /^dci: (?:serving at (\S+)|working)/.exec(line);
-    if (found !== null) return { base: found[1] ?? '', child };
-  }
-  throw new Error(`the server did not start:\n${said.join('\n')}`);
+async function start(role: string): Promise<ServerProcess> {
+  const server = await startServer(test, dataDir, role);
+  processes.push(server);
+  return server;
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
@@ -103,8 +77,7 @@ it('an extract whose worker is killed while it is made comes once, and whole', {
       202,
     );
     await until(async () => (await pool.query(`select 1 from extract where state = 'making'`)).rowCount === 1);
-    worker.child.kill('SIGKILL');
-    await once(worker.child, 'exit');
+    await worker.kill();
     await client.query('rollback');
   } finally {
     client.release();

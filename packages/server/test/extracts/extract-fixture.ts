@@ -16,9 +16,10 @@ import {
 } from '@dci/protocol';
 import { vi } from 'vitest';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
-import type { RecordingReceiver } from '../support/recording-receiver.ts';
+import { type CountedPerson, putCounted, untilCounted } from '../statistics/counted-population.ts';
+import { type RecordingReceiver, startRecordingReceiver } from '../support/recording-receiver.ts';
 import { signedMessage } from '../support/signed-message.ts';
-import { type Answer, post, type TestApp, type TestPartner } from '../support/test-app.ts';
+import { type Answer, post, startTestApp, type TestApp, type TestPartner } from '../support/test-app.ts';
 
 /** Partners that ask for extracts, fetch them and open them as their manifests say. */
 export type Json = Record<string, unknown>;
@@ -26,6 +27,22 @@ export type Json = Record<string, unknown>;
 export interface ExtractWorld {
   readonly test: TestApp;
   readonly receiver: RecordingReceiver;
+}
+
+/** A server with these persons, and whom it calls. */
+export async function openExtractWorld(persons: readonly CountedPerson[]): Promise<ExtractWorld & { close(): Promise<void> }> {
+  const test = await startTestApp({}, LOCAL_CALLBACKS);
+  const receiver = await startRecordingReceiver(test.base);
+  await putCounted(test.database, persons);
+  await untilCounted(test.database, persons);
+  return {
+    test,
+    receiver,
+    async close() {
+      await test.close();
+      await receiver.close();
+    },
+  };
 }
 
 export interface Researcher extends TestPartner {

@@ -5,9 +5,8 @@ import { MOST_LEFT_OUT } from '../../src/disclosure/disclose-extract.ts';
 import { holdJobs, resumeJobs } from '../../src/store/lanes.ts';
 import { purgeKind, RETENTION_KINDS } from '../../src/store/retention.ts';
 import { runHere } from '../partners/command-line.ts';
-import { makeCounted, putCounted, untilCounted, VALUE_OF } from '../statistics/counted-population.ts';
-import { startRecordingReceiver } from '../support/recording-receiver.ts';
-import { messageBody, post, searchBody, startTestApp } from '../support/test-app.ts';
+import { makeCounted, VALUE_OF } from '../statistics/counted-population.ts';
+import { messageBody, post, searchBody } from '../support/test-app.ts';
 import { signedMessage } from '../support/signed-message.ts';
 import { DECRYPTION_KEYS } from '../trust/trust-fixture.ts';
 import {
@@ -16,35 +15,27 @@ import {
   calledBack,
   EVERYTHING,
   exportBody,
-  type ExtractWorld,
   fetchBytes,
   getExtract,
   type Json,
-  LOCAL_CALLBACKS,
+  openExtractWorld,
   openExtract,
   type Researcher,
   sendExport,
 } from './extract-fixture.ts';
 
 /** Extracts from the request to the opened file, and all that is to be seen of them meanwhile. */
-let world: ExtractWorld;
+let world: Awaited<ReturnType<typeof openExtractWorld>>;
 let researcher: Researcher;
 const PERSONS = makeCounted(1_200);
 const K = 10;
 const NAMES = ['region', 'district', 'sex', 'registration_year'];
 
 beforeAll(async () => {
-  const test = await startTestApp({}, LOCAL_CALLBACKS);
-  const receiver = await startRecordingReceiver(test.base);
-  world = { test, receiver };
-  await putCounted(test.database, PERSONS);
-  await untilCounted(test.database, PERSONS);
+  world = await openExtractWorld(PERSONS);
   researcher = await addResearcher(world, 'university.test');
 }, 90_000);
-afterAll(async () => {
-  await world.test.close();
-  await world.receiver.close();
-});
+afterAll(() => world.close());
 
 const cellOf = (person: (typeof PERSONS)[number], names: readonly string[]): string =>
   JSON.stringify(names.map((name) => VALUE_OF[name]?.(person) ?? null));

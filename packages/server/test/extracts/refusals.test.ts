@@ -9,41 +9,33 @@ import type { TermChanges } from '../../src/services/partner-terms.ts';
 import { changePartner } from '../../src/services/register-partner.ts';
 import { holdJobs, resumeJobs } from '../../src/store/lanes.ts';
 import { expression, identifier } from '../search/search-fixture.ts';
-import { makeCounted, putCounted } from '../statistics/counted-population.ts';
-import { startRecordingReceiver } from '../support/recording-receiver.ts';
+import { makeCounted } from '../statistics/counted-population.ts';
 import { signedMessage } from '../support/signed-message.ts';
-import { post, startTestApp, type TestPartner } from '../support/test-app.ts';
+import { post, type TestPartner } from '../support/test-app.ts';
 import { DECRYPTION_KEYS } from '../trust/trust-fixture.ts';
 import {
   addResearcher,
   askExport,
   calledBack,
   exportBody,
-  type ExtractWorld,
   fetchBytes,
   getExtract,
   type Json,
-  LOCAL_CALLBACKS,
+  openExtractWorld,
   type Researcher,
   sendExport,
 } from './extract-fixture.ts';
 
 /** Who is refused an extract, by which code, and that nothing is left of it. */
-let world: ExtractWorld;
+let world: Awaited<ReturnType<typeof openExtractWorld>>;
 let researcher: Researcher;
 const PERSONS = makeCounted(400);
 
 beforeAll(async () => {
-  const test = await startTestApp({}, LOCAL_CALLBACKS);
-  const receiver = await startRecordingReceiver(test.base);
-  world = { test, receiver };
-  await putCounted(test.database, PERSONS);
+  world = await openExtractWorld(PERSONS);
   researcher = await addResearcher(world, 'university.test');
 }, 90_000);
-afterAll(async () => {
-  await world.test.close();
-  await world.receiver.close();
-});
+afterAll(() => world.close());
 beforeEach(async () => {
   await world.test.database.pool.query('delete from extract');
 });

@@ -6,7 +6,7 @@ import { toQuery } from '../search/evaluator.ts';
 import { countRecords } from '../../src/registry/counting/count-cells.ts';
 import { type CountCriteria, planCount } from '../../src/registry/counting/plan-count.ts';
 import { CONTEXT, expression, openSearchFixture, type SearchFixture } from '../search/search-fixture.ts';
-import { type CountedPerson, makeCounted, putCounted, TODAY, VALUE_OF } from './counted-population.ts';
+import { type CountedPerson, makeOthers, putCounted, TODAY, VALUE_OF, VICTIM } from './counted-population.ts';
 
 /**
  * An attacker who may ask for statistics as often as he likes, knows all of the registry but one person, and subtracts.
@@ -16,19 +16,7 @@ let fixture: SearchFixture;
 const NOON = Date.parse(`${TODAY}T12:00:00Z`);
 const EVERYTHING = { query_type: 'idtype-value', query: { type: '*', value: '*' } };
 const THRESHOLD = 10;
-const PEOPLE = makeCounted(1_500, 21).map((person) =>
-  person.district === 'R1-D1' && person.marital === 'D' ? { ...person, marital: 'S' } : person,
-);
-const VICTIM: CountedPerson = {
-  uin: '799999999',
-  region: 'R1',
-  district: 'R1-D1',
-  sex: 'male',
-  born: '1990-07-15',
-  marital: 'D',
-  disabled: false,
-  registered: '2024-06-15T12:00:00Z',
-};
+const PEOPLE = makeOthers(1_500, 21);
 
 beforeAll(async () => {
   fixture = await openSearchFixture({ persons: [], households: [] });

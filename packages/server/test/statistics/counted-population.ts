@@ -45,6 +45,25 @@ export function makeCounted(count: number, seed = 7): CountedPerson[] {
   });
 }
 
+/** The only one of his kind in a district, where he is there. */
+export const VICTIM: CountedPerson = {
+  uin: '799999999',
+  region: 'R1',
+  district: 'R1-D1',
+  sex: 'male',
+  born: '1990-07-15',
+  marital: 'D',
+  disabled: false,
+  registered: '2024-06-15T12:00:00Z',
+};
+
+/** Persons of whom none is of the victim's kind. */
+export function makeOthers(count: number, seed: number): CountedPerson[] {
+  return makeCounted(count, seed).map((person) =>
+    person.district === VICTIM.district && person.marital === VICTIM.marital ? { ...person, marital: 'S' } : person,
+  );
+}
+
 export function countedDocument(person: CountedPerson): object {
   return {
     '@type': 'Member',

@@ -21,7 +21,8 @@ export interface RowOrder {
   readonly seed: bigint;
 }
 
-const ROWS_AT_A_TIME = 5_000;
+/** Few enough to be written between two answers of the same process. */
+const ROWS_AT_A_TIME = 2_000;
 
 /**
  * The records of some cells of a count, of the same snapshot. Their order tells nothing: neither when a record was made,
