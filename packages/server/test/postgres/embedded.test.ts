@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findPostmaster, stopPostmaster } from '../../src/postgres/postmaster.ts';
-import { startMember } from './member.ts';
+import { killMembers, startMember } from './member.ts';
 
 let dataDir = '';
 
@@ -27,6 +27,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  await killMembers();
   await stopPostmaster(cluster());
   rmSync(dataDir, { recursive: true });
 });

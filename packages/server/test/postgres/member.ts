@@ -29,6 +29,13 @@ export interface MemberOptions {
   readonly variables?: Readonly<Record<string, string>>;
 }
 
+const running = new Set<Member>();
+
+/** Ends those that a test which failed has left: whatever waits for their output would wait for ever. */
+export async function killMembers(): Promise<void> {
+  await Promise.all([...running].map((member) => member.kill()));
+}
+
 const PACKAGE = join(import.meta.dirname, '..', '..');
 
 /** Starts it in a process group of its own, so that `kill` ends what it has started too, but for PostgreSQL. */
@@ -54,7 +61,7 @@ export function startMember(dataDir: string, { server, tree = PACKAGE, uid, vari
       await Promise.race([once(lines, 'line'), ended]);
     }
   };
-  return {
+  const member: Member = {
     pid,
     reports,
     open: async () => {
@@ -72,4 +79,7 @@ export function startMember(dataDir: string, { server, tree = PACKAGE, uid, vari
       await ended;
     },
   };
+  running.add(member);
+  void ended.then(() => running.delete(member));
+  return member;
 }
