@@ -12,6 +12,8 @@ export interface SealedContent {
   readonly plain: { readonly bytes: number; readonly sha256: string };
 }
 
+const CHUNK_BYTES = 65_536;
+
 /**
  * Compresses a text and seals it segment by segment. No more is held than a few segments, however long it is: `put` is waited
  * for.
@@ -32,16 +34,24 @@ export async function sealContent(
     number += 1;
   }
 
-  const gzip = createGzip();
+  const gzip = createGzip({ chunkSize: CHUNK_BYTES });
   const feeding = pipeline(Readable.from(texts, { objectMode: true }), gzip);
   const reading = (async () => {
-    let rest = Buffer.alloc(0);
+    const segment = Buffer.alloc(SEGMENT_BYTES);
+    let filled = 0;
     for await (const chunk of gzip as AsyncIterable<Buffer>) {
-      rest = Buffer.concat([rest, chunk]);
-      // One that is full may be the last.
-      for (; rest.length > SEGMENT_BYTES; rest = rest.subarray(SEGMENT_BYTES)) await write(rest.subarray(0, SEGMENT_BYTES), false);
+      for (let taken = 0; taken < chunk.length; ) {
+        // One that is full may be the last, so it is written when there is more.
+        if (filled === SEGMENT_BYTES) {
+          await write(segment, false);
+          filled = 0;
+        }
+        const copied = chunk.copy(segment, filled, taken);
+        filled += copied;
+        taken += copied;
+      }
     }
-    await write(rest, true);
+    await write(segment.subarray(0, filled), true);
   })();
   const [fed, read] = await Promise.allSettled([feeding, reading]);
   // Where reading fails, feeding ends for that reason alone, and the other way round.
