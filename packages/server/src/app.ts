@@ -22,6 +22,7 @@ import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
+import { deriveExtractKeys } from './services/extract-keys.ts';
 import { createExtractFetcher } from './services/fetch-extract.ts';
 import { createInbox } from './services/keep-callback.ts';
 import { openJobBell } from './services/job-bell.ts';
@@ -111,9 +112,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const signatures = closing(openSignatureExecutor());
     const gate = createGate({ ...config, tokens: tokens.verifier, limiter, recordRefusal: refusalRecorder(audit) });
     const answers = createAnswerWriter({ ...config, activeKey: ownKeys.active, signatures, now });
-    const cursorKey = sealer.deriveKey('cursor');
+    const [cursorKey, extractKeys] = [sealer.deriveKey('cursor'), deriveExtractKeys(sealer)];
     const hashIdentifier = createIdentifierHash(sealer.deriveKey(ERASED_IDENTIFIER_KEY));
-    const pseudonyms = createPseudonyms(sealer.deriveKey('pseudonym'));
+    const pseudonyms = createPseudonyms(extractKeys.pseudonyms);
     const consentTokens = createConsentTokens(database.db, now);
     const finding = { ...config, db: database.db, profiles, reader, cursorKey, pseudonyms, consentTokens, now };
     const searching = {
@@ -129,16 +130,16 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       search: createSearch(finding),
       audit,
       answers,
-      describeQuery: createQueryDescriber(sealer.deriveKey('audit query')),
+      describeQuery: createQueryDescriber(extractKeys.queries),
       cursorKey,
       pseudonyms,
       charge: gate.charge,
       chargeIdentifiers: gate.chargeIdentifiers,
       finding,
-      statisticsKey: sealer.deriveKey('statistics'),
+      statisticsKey: extractKeys.cells,
     };
-    const extracting = { ...searching, database, activeKey: ownKeys.active, origin, now };
-    const background = createBackground({ ...extracting, config, reader, profiles, directory, sealer, client, bell, log });
+    const extracting = { ...searching, extractKeys, database, activeKey: ownKeys.active, origin, now };
+    const background = closing(createBackground({ ...extracting, config, reader, profiles, directory, sealer, client, bell, log }));
     const ticker = { pool: database.pool, tasks, everyMs: TICK_MS, log };
     const workers = role === 'http' ? [] : startWorkers(background, { ticker, database, bell, log }).map(closing);
     for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);

@@ -18,6 +18,7 @@ import { createAsyncSubscribe } from './services/async-subscribe.ts';
 import { createAsyncUnsubscribe } from './services/async-unsubscribe.ts';
 import { createAsyncTxnStatus } from './services/async-txn-status.ts';
 import { createDeliverer } from './services/deliver-message.ts';
+import { type ExtractKeys, openExtractKeys } from './services/extract-keys.ts';
 import { createExtractMaker } from './services/make-extract.ts';
 import { fanOut } from './services/fan-out.ts';
 import type { JobBell } from './services/job-bell.ts';
@@ -29,7 +30,6 @@ import { createRemaker } from './services/remake-delivery.ts';
 import type { Sealer } from './services/sealer.ts';
 import type { Pseudonyms } from './disclosure/pseudonyms.ts';
 import type { Search } from './services/search.ts';
-import { createCellProtection } from './disclosure/tell-cells.ts';
 import type { CriteriaParts } from './services/plan-items.ts';
 import { watchNotifications } from './services/watch-notifications.ts';
 import { createTxnStatus } from './services/txn-status.ts';
@@ -39,6 +39,7 @@ import type { TaskKind } from './worker/task-kind.ts';
 import { answerTask } from './worker/tasks/answer.ts';
 import { type FanOutLoop, startFanOutLoop } from './worker/fan-out-loop.ts';
 import { deliverTask } from './worker/tasks/deliver.ts';
+import { createExtractThreads } from './worker/extract-threads.ts';
 import { exportTask } from './worker/tasks/export.ts';
 import { notifyTask } from './worker/tasks/notify.ts';
 
@@ -50,6 +51,8 @@ export interface Background {
   readonly kinds: readonly TaskKind[];
   /** Begins to carry changes on to subscriptions. */
   startFanOut(): FanOutLoop;
+  /** Ends what works beside this thread; after the workers. */
+  close(): Promise<void>;
 }
 
 export interface BackgroundParts {
@@ -71,8 +74,7 @@ export interface BackgroundParts {
   readonly charge: (sender: Sender, points: number) => Promise<void>;
   /** How records are found. */
   readonly finding: CriteriaParts;
-  /** Kept for statistics, and what is made of the same cells. */
-  readonly statisticsKey: Buffer;
+  readonly extractKeys: ExtractKeys;
   readonly activeKey: () => SigningKey;
   /** Where partners reach this server, without the base path. */
   readonly origin: () => string;
@@ -85,15 +87,14 @@ export function createBackground(parts: BackgroundParts): Background {
   const { db } = parts.database;
   const { now } = parts;
   const subscribing = [createAsyncSubscribe({ ...parts, ...parts.config }), createAsyncUnsubscribe(parts)];
+  const making = { ...parts, ...parts.config, keys: parts.extractKeys };
+  const inPlace = createExtractMaker({ ...making, ...openExtractKeys(parts.extractKeys) });
+  const extractThreads = createExtractThreads({ ...making, inPlace });
   const exporting = createAsyncExport({
     ...parts,
     ...parts.finding,
     db,
-    maker: createExtractMaker({
-      ...parts,
-      ...parts.config,
-      protection: { cells: createCellProtection(parts.statisticsKey), pseudonyms: parts.pseudonyms },
-    }),
+    maker: extractThreads,
     base: () => `${parts.origin()}${parts.config.basePath}`,
   });
   const status = createTxnStatus({ ...parts, db, now, begun: [...subscribing, exporting] });
@@ -112,6 +113,7 @@ export function createBackground(parts: BackgroundParts): Background {
       deliverTask(createDeliverer({ ...parts, db, credentials, remake, watch: watchNotifications })),
       notifyTask(notifier),
     ] as readonly TaskKind[],
+    close: () => extractThreads.close(),
     startFanOut: () =>
       startFanOutLoop({
         ...parts,

@@ -1,5 +1,6 @@
 import { canonicalJson, DciError, type ExportItem, type ExportRequest, type ExportResponseItem, parseExportRequest } from '@dci/protocol';
-import { decideGrant } from '../disclosure/grant.ts';
+import { decideGrant, type Grant } from '../disclosure/grant.ts';
+import type { Profile } from '../profiles/profile.ts';
 import { type CountPlan, planCount } from '../registry/counting/plan-count.ts';
 import type { Db } from '../store/database.ts';
 import { countExtracts, findExtractOf, type StoredExtract } from '../store/extracts.ts';
@@ -9,6 +10,7 @@ import type { ActionWork, AnswerPart, AsyncAction } from './async-action.ts';
 import { isStillOpen } from './extract-terms.ts';
 import { type ExtractMaker, newestKey } from './make-extract.ts';
 import { asItemRefusal, type CriteriaParts, planCriteria, type PlannedItem } from './plan-items.ts';
+import { planningContext } from './planning-context.ts';
 import { checkHeader, type Reception } from './receive-message.ts';
 import { answeredItem, countItems, refusedItem, summariseOutcomes, tell } from './search-message.ts';
 
@@ -106,6 +108,23 @@ async function look(parts: AsyncExportParts, work: ActionWork): Promise<AnswerPa
 async function findOpen({ db }: AsyncExportParts, { id }: Transaction, partner: Partner): Promise<StoredExtract | undefined> {
   const found = await findExtractOf(db, id);
   return found !== undefined && isStillOpen(found, partner) ? found : undefined;
+}
+
+export interface PlannedExport {
+  readonly partner: Partner;
+  readonly grant: Grant;
+  readonly profile: Profile;
+  /** The day on which ages are counted, `YYYY-MM-DD`. */
+  readonly today: string;
+}
+
+/** The plan of an item that was planned before, elsewhere. */
+export function planExport({ export_criteria: criteria }: ExportItem, { today, ...asked }: PlannedExport): CountPlan {
+  const now = (): number => Date.parse(today);
+  const pointer = '/message/export_request/0/export_criteria';
+  // There are no pages, and so no cursors.
+  const context = planningContext({ cursorKey: Buffer.alloc(0), now }, { ...asked, criteria, pointer });
+  return planCount(criteria, context, MOST_DIMENSIONS);
 }
 
 async function plan(parts: AsyncExportParts, { request, partner, mounted }: ActionWork): Promise<PlannedItem<ExportItem, CountPlan>> {

@@ -71,7 +71,7 @@ export interface ExtractMakerParts {
 const STATEMENT_TIMEOUT_MS = 900_000;
 const DAY_MS = 86_400_000;
 /** Records of one row of the audit trail. */
-const RECORDS_A_ROW = 10_000;
+const RECORDS_A_ROW = 5_000;
 
 export function createExtractMaker(parts: ExtractMakerParts): ExtractMaker {
   const { database, protection, audit, activeKey } = parts;

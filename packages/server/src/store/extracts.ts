@@ -48,7 +48,7 @@ export interface StoredExtract extends NewExtract {
 /** In place of the one that was begun for the same request. */
 export async function insertExtract(db: Db, extract: NewExtract): Promise<void> {
   await db.transaction().execute(async (transaction) => {
-    await transaction.deleteFrom('extract').where('transaction_id', '=', extract.transactionId).where('state', '=', 'making').execute();
+    await deleteUnfinished(transaction, extract.transactionId);
     await transaction
       .insertInto('extract')
       .values({
@@ -135,6 +135,11 @@ export async function countExtracts(db: Db, partnerId: string, kind: string): Pr
 export async function loadExtracts(db: Db): Promise<StoredExtract[]> {
   const rows = await db.selectFrom('extract').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').execute();
   return rows.map(readExtract);
+}
+
+/** That which is being made for a request. */
+export async function deleteUnfinished(db: Db, transactionId: string): Promise<void> {
+  await db.deleteFrom('extract').where('transaction_id', '=', transactionId).where('state', '=', 'making').execute();
 }
 
 /** False where there is none. */

@@ -22,7 +22,7 @@ export interface RowOrder {
 }
 
 /** Few enough to be written between two answers of the same process. */
-const ROWS_AT_A_TIME = 2_000;
+const ROWS_AT_A_TIME = 1_000;
 
 /**
  * The records of some cells of a count, of the same snapshot. Their order tells nothing: neither when a record was made,

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { SigningKey } from '@dci/protocol';
+import { BUILT_IN_PROFILES } from '../profiles/index.ts';
+import type { ExtractMaker, WantedExtract } from '../services/make-extract.ts';
+import type { Database } from '../store/database.ts';
+import { deleteUnfinished } from '../store/extracts.ts';
+import { type ExtractOrder, type ExtractOutcome, type ExtractThreadSettings, toError } from './extract-order.ts';
+
+/**
+ * Makes extracts beside the thread that answers, which has to write a million rows for nobody meanwhile; and in little memory:
+ * what lives for a moment only may not pile up as it may in a process that serves. A thread starts when it is needed and ends
+ * when it has not been needed for a while; one that fails takes nothing with it but the extract that it was at.
+ */
+export interface ExtractThreads extends ExtractMaker {
+  close(): Promise<void>;
+}
+
+export interface ExtractThreadsParts extends Omit<ExtractThreadSettings, 'connection'> {
+  readonly database: Database;
+  readonly activeKey: () => SigningKey;
+  /** For registries that a thread does not know. */
+  readonly inPlace: ExtractMaker;
+}
+
+const PROGRAM = new URL(`./extract-thread${extname(import.meta.url)}`, import.meta.url);
+const MEMORY = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 128 };
+const IDLE_MS = 10_000;
+
+export function createExtractThreads(parts: ExtractThreadsParts): ExtractThreads {
+  const { database, activeKey, inPlace, keys, senderId, extractLifetimeDays } = parts;
+  const threads = new Set<Worker>();
+  const idle = new Map<Worker, NodeJS.Timeout>();
+
+  function take(): Worker {
+    const [known] = idle;
+    if (known !== undefined) {
+      const [worker, ending] = known;
+      clearTimeout(ending);
+      idle.delete(worker);
+      worker.ref();
+      return worker;
+    }
+    const workerData: ExtractThreadSettings = { connection: database.connection, keys, senderId, extractLifetimeDays };
+    const worker = new Worker(PROGRAM, { name: 'extracts', execArgv: [], resourceLimits: MEMORY, workerData });
+    threads.add(worker);
+    worker.once('exit', () => {
+      threads.delete(worker);
+      clearTimeout(idle.get(worker));
+      idle.delete(worker);
+    });
+    // Whoever waits for it hears of it too.
+    worker.on('error', () => undefined);
+    return worker;
+  }
+
+  function giveBack(worker: Worker): void {
+    if (!threads.has(worker)) return;
+    worker.unref();
+    idle.set(worker, setTimeout(() => void worker.terminate(), IDLE_MS).unref());
+  }
+
+  async function perform(worker: Worker, order: ExtractOrder, signal: AbortSignal): Promise<ExtractOutcome> {
+    const settled = new AbortController();
+    const waiting = { signal: AbortSignal.any([signal, settled.signal]) };
+    try {
+      worker.postMessage(order);
+      const [outcome] = (await Promise.race([once(worker, 'message', waiting), failWith(worker, waiting)])) as [ExtractOutcome];
+      return outcome;
+    } finally {
+      settled.abort();
+    }
+  }
+
+  return {
+    async make(wanted) {
+      if (!BUILT_IN_PROFILES.includes(wanted.plan.profile)) return await inPlace.make(wanted);
+      wanted.signal.throwIfAborted();
+      const worker = take();
+      let outcome: ExtractOutcome;
+      try {
+        outcome = await perform(worker, writeOrder(wanted, activeKey()), wanted.signal);
+      } catch (error) {
+        await worker.terminate();
+        await deleteUnfinished(database.db, wanted.transaction.id).catch(() => undefined);
+        wanted.signal.throwIfAborted();
+        throw error;
+      }
+      giveBack(worker);
+      if (outcome !== undefined) throw toError(outcome);
+    },
+    async close() {
+      await Promise.all([...threads].map((worker) => worker.terminate()));
+    },
+  };
+}
+
+/** Of errors `once` makes a rejection; of an end it does not. */
+async function failWith(worker: Worker, waiting: { readonly signal: AbortSignal }): Promise<never> {
+  await once(worker, 'exit', waiting);
+  throw new Error('the thread that makes extracts has ended');
+}
+
+function writeOrder({ transaction, partner, item, plan, purpose }: WantedExtract, signingKey: SigningKey): ExtractOrder {
+  return { transaction, partner, item, registry: plan.profile.registry, purpose, today: plan.today, signingKey };
+}
