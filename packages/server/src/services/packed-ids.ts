@@ -18,8 +18,12 @@ export function packIds(): PackedIds {
     },
     count: () => count,
     *batches(size) {
-      const all = Buffer.concat(packed);
-      for (let from = 0; from === 0 || from < all.length; from += size * BYTES) yield unpack(all.subarray(from, from + size * BYTES));
+      let batch: string[] = [];
+      for (const bytes of packed) {
+        batch.push(...unpack(bytes));
+        for (; batch.length > size; batch = batch.slice(size)) yield batch.slice(0, size);
+      }
+      yield batch;
     },
   };
 }
