@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream, existsSync, rmSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { createReadStream, existsSync, rmSync } from 'node:fs';
+import { open as openFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fetchVerificationKeys, openExtract, readVerificationKeys, unpackExtract } from '@dci/client';
@@ -80,15 +80,18 @@ interface Opening {
 }
 
 async function open(file: string, part: string, { manifest, key, gzip }: Opening): Promise<void> {
+  // Opened here: a stream that ends early might make the file only after it was removed.
+  const handle = await openFile(part, 'wx', 0o600);
   const progress = startProgress('opening; bytes', manifest.content.bytes);
   try {
     const sealed = tapBytes(readFile(file), progress.update);
     await pipeline(
       (gzip ? openExtract : unpackExtract)(sealed, manifest, [key]),
-      createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true }),
+      handle.createWriteStream({ flush: true }),
     );
   } finally {
     progress.stop();
+    await handle.close();
   }
 }
 
