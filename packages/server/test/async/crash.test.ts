@@ -57,8 +57,8 @@ async function start(role: string): Promise<ServerProcess> {
 }
 
 /** Asks for persons, one message each; the transactions that were acknowledged. */
-async function ask(base: string, count: number): Promise<string[]> {
-  const partner = { ...credentials, token: await getToken(base, credentials) };
+async function ask(base: string, token: string, count: number): Promise<string[]> {
+  const partner = { ...credentials, token };
   const sent = Array.from({ length: count }, async (_, index) => {
     const transactionId = `t-${index}-${Math.random()}`;
     const criteria = { query_type: 'idtype-value', query: { type: 'UIN', value: persons[index % persons.length]?.uin } };
@@ -85,7 +85,7 @@ it('loses nothing that it has acknowledged when worker or server are killed in t
   const acknowledged: string[] = [];
   for (let round = 0; round < 2; round += 1) {
     const before = receiver.received.length;
-    const asking = ask(server.base, 40);
+    const asking = ask(server.base, await getToken(server.base, credentials), 40);
     if (round === 1) {
       await sleep(60);
       await server.kill();
@@ -122,7 +122,7 @@ it('gives back what it has not ended when it is told to stop', { timeout: 60_000
   const both = await start('both');
   receiver.answerWith('hang');
   const before = receiver.received.length;
-  const [transaction = ''] = await ask(both.base, 1);
+  const [transaction = ''] = await ask(both.base, await getToken(both.base, credentials), 1);
   await receiver.waitFor(before + 1, 20_000);
   expect(await both.stop()).toBe(0);
   receiver.answerWith('ack');
