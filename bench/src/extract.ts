@@ -56,8 +56,9 @@ export interface ExtractRound {
   readonly made: number;
   readonly fetched: number;
   readonly copied: number;
-  /** Most that the server had in memory meanwhile, MB. */
+  /** Most that the server had in memory until it was made, and while it was fetched, MB. */
   readonly peak: number;
+  readonly fetchPeak: number;
 }
 
 const REGISTRY = 'social';
@@ -125,15 +126,14 @@ async function runExtractBench(options: ExtractBenchOptions, closing: Closing, s
   const rounds: ExtractRound[] = [];
   let last: Opened | undefined;
   for (let round = 1; round <= options.rounds; round += 1) {
-    resetPeakMemory(server.pid);
-    const opened = await takeExtract(client, receiver, decryptionKey);
-    const peak = readPeakMemory(server.pid);
+    const opened = await takeExtract({ client, receiver, decryptionKey, server: server.pid });
+    const { peak, fetchPeak } = opened;
     const begun = performance.now();
     await copyCompressed(copying, PLAIN);
     const copied = (performance.now() - begun) / 1000;
-    rounds.push({ made: opened.made, fetched: opened.fetched, copied, peak });
+    rounds.push({ made: opened.made, fetched: opened.fetched, copied, peak, fetchPeak });
     say(
-      `round ${round} of ${options.rounds}: made in ${opened.made.toFixed(1)} s, fetched and opened in ${opened.fetched.toFixed(1)} s, peak ${peak.toFixed(0)} MB; copied in ${copied.toFixed(1)} s`,
+      `round ${round} of ${options.rounds}: made in ${opened.made.toFixed(1)} s, peak ${peak.toFixed(0)} MB, fetched and opened in ${opened.fetched.toFixed(1)} s, peak ${fetchPeak.toFixed(0)} MB; copied in ${copied.toFixed(1)} s`,
     );
     await runDci(environment, 'extract', 'delete', opened.manifest.extract_id);
     last = opened;
@@ -158,17 +158,31 @@ interface Opened {
   readonly made: number;
   readonly fetched: number;
   readonly manifest: ExtractManifest;
+  readonly peak: number;
+  readonly fetchPeak: number;
 }
 
-async function takeExtract(client: DciClient, receiver: Receiver, key: DecryptionKey): Promise<Opened> {
+interface Taking {
+  readonly client: DciClient;
+  readonly receiver: Receiver;
+  readonly decryptionKey: DecryptionKey;
+  /** Its process. */
+  readonly server: number;
+}
+
+async function takeExtract({ client, receiver, decryptionKey, server }: Taking): Promise<Opened> {
+  resetPeakMemory(server);
   const begun = performance.now();
   const asked = await client.exportLater(CRITERIA, { registry: REGISTRY });
   const extract = await receiver.waitFor(asked.transactionId);
   const told = performance.now();
+  const peak = readPeakMemory(server);
+  resetPeakMemory(server);
   const { manifest } = await client.fetchExtractManifest(extract.url);
   // Read to its end: sizes, hashes, tags and the number of rows are checked.
-  for await (const _ of unpackExtract(client.readExtract(extract.url, manifest), manifest, [key]));
-  return { made: (told - begun) / 1000, fetched: (performance.now() - told) / 1000, manifest };
+  for await (const _ of unpackExtract(client.readExtract(extract.url, manifest), manifest, [decryptionKey]));
+  const fetched = (performance.now() - told) / 1000;
+  return { made: (told - begun) / 1000, fetched, manifest, peak, fetchPeak: readPeakMemory(server) };
 }
 
 interface Receiver {

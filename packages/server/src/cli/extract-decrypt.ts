@@ -85,10 +85,7 @@ async function open(file: string, part: string, { manifest, key, gzip }: Opening
   const progress = startProgress('opening; bytes', manifest.content.bytes);
   try {
     const sealed = tapBytes(readFile(file), progress.update);
-    await pipeline(
-      (gzip ? openExtract : unpackExtract)(sealed, manifest, [key]),
-      handle.createWriteStream({ flush: true }),
-    );
+    await pipeline((gzip ? openExtract : unpackExtract)(sealed, manifest, [key]), handle.createWriteStream({ flush: true }));
   } finally {
     progress.stop();
     await handle.close();

@@ -2,7 +2,7 @@ import { DciError, SEGMENT_BYTES, SEGMENT_TAG_BYTES } from '@dci/protocol';
 import { validate as isUuid } from 'uuid';
 import { type AuditLog, type Released, WithheldError } from '../disclosure/audit-log.ts';
 import type { Db } from '../store/database.ts';
-import { findExtract, loadSegment, type MadeExtract, type StoredExtract } from '../store/extracts.ts';
+import { findExtract, loadPiece, type MadeExtract, type StoredExtract } from '../store/extracts.ts';
 import { claimPart } from './async-action.ts';
 import { isStillOpen } from './extract-terms.ts';
 import type { Sender } from './receive-message.ts';
@@ -83,12 +83,17 @@ export function createExtractFetcher({ db, audit, now }: ExtractFetcherParts): E
   };
 }
 
+/** What comes from the database at a time: it takes several times as much memory on its way, and for a while after. */
+const PIECE_BYTES = 32_768;
+
 /** Throws where a segment is not there any more: what was sent then is shorter than was announced. */
 async function* readBytes(db: Db, id: string, { from, to }: ByteRange): AsyncGenerator<Buffer> {
-  for (let number = Math.floor(from / SEALED_SEGMENT_BYTES); number * SEALED_SEGMENT_BYTES <= to; number += 1) {
-    const sealed = await loadSegment(db, id, number);
-    if (sealed === undefined) throw new Error('an extract was deleted while it was fetched');
-    const start = number * SEALED_SEGMENT_BYTES;
-    yield sealed.subarray(Math.max(0, from - start), to + 1 - start);
+  for (let at = from; at <= to; ) {
+    const start = at % SEALED_SEGMENT_BYTES;
+    const length = Math.min(PIECE_BYTES, SEALED_SEGMENT_BYTES - start, to + 1 - at);
+    const piece = await loadPiece(db, id, Math.floor(at / SEALED_SEGMENT_BYTES), { start, length });
+    if (piece?.length !== length) throw new Error('an extract was deleted while it was fetched');
+    yield piece;
+    at += length;
   }
 }

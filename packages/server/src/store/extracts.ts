@@ -113,10 +113,16 @@ export async function findExtractOf(db: Db, transactionId: string): Promise<Stor
   return row === undefined ? undefined : readExtract(row);
 }
 
-export async function loadSegment(db: Db, extractId: string, number: number): Promise<Buffer | undefined> {
+/** At most `length` bytes of a segment, from `start`. */
+export async function loadPiece(
+  db: Db,
+  extractId: string,
+  number: number,
+  { start, length }: { readonly start: number; readonly length: number },
+): Promise<Buffer | undefined> {
   const row = await db
     .selectFrom('extract_segment')
-    .select('sealed')
+    .select(sql<Buffer>`substring(sealed from ${start + 1}::integer for ${length}::integer)`.as('sealed'))
     .where('extract_id', '=', extractId)
     .where('number', '=', number)
     .executeTakeFirst();
