@@ -8,7 +8,7 @@ import { createExtractMaker } from '../services/make-extract.ts';
 import { openDatabase } from '../store/database.ts';
 import { type ExtractOrder, type ExtractOutcome, type ExtractThreadSettings, toFailure } from './extract-order.ts';
 
-/** What runs in one of the threads of `extract-threads.ts`: one extract after the other. */
+/** What runs in one of the threads of `extract-threads.ts`: one extract. */
 
 const CONNECTIONS = 3;
 

@@ -10,8 +10,8 @@ import { type ExtractOrder, type ExtractOutcome, type ExtractThreadSettings, toE
 
 /**
  * Makes extracts beside the thread that answers, which has to write a million rows for nobody meanwhile; and in little memory:
- * what lives for a moment only may not pile up as it may in a process that serves. A thread starts when it is needed and ends
- * when it has not been needed for a while; one that fails takes nothing with it but the extract that it was at.
+ * what lives for a moment only may not pile up as it may in a process that serves. Each extract has a thread of its own, whose
+ * memory is given back before the extract is told of; one that fails takes nothing with it but its extract.
  */
 export interface ExtractThreads extends ExtractMaker {
   close(): Promise<void>;
@@ -26,39 +26,19 @@ export interface ExtractThreadsParts extends Omit<ExtractThreadSettings, 'connec
 
 const PROGRAM = new URL(`./extract-thread${extname(import.meta.url)}`, import.meta.url);
 const MEMORY = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 128 };
-const IDLE_MS = 10_000;
 
 export function createExtractThreads(parts: ExtractThreadsParts): ExtractThreads {
   const { database, activeKey, inPlace, keys, senderId, extractLifetimeDays } = parts;
   const threads = new Set<Worker>();
-  const idle = new Map<Worker, NodeJS.Timeout>();
 
-  function take(): Worker {
-    const [known] = idle;
-    if (known !== undefined) {
-      const [worker, ending] = known;
-      clearTimeout(ending);
-      idle.delete(worker);
-      worker.ref();
-      return worker;
-    }
+  function start(): Worker {
     const workerData: ExtractThreadSettings = { connection: database.connection, keys, senderId, extractLifetimeDays };
     const worker = new Worker(PROGRAM, { name: 'extracts', execArgv: [], resourceLimits: MEMORY, workerData });
     threads.add(worker);
-    worker.once('exit', () => {
-      threads.delete(worker);
-      clearTimeout(idle.get(worker));
-      idle.delete(worker);
-    });
+    worker.once('exit', () => threads.delete(worker));
     // Whoever waits for it hears of it too.
     worker.on('error', () => undefined);
     return worker;
-  }
-
-  function giveBack(worker: Worker): void {
-    if (!threads.has(worker)) return;
-    worker.unref();
-    idle.set(worker, setTimeout(() => void worker.terminate(), IDLE_MS).unref());
   }
 
   async function perform(worker: Worker, order: ExtractOrder, signal: AbortSignal): Promise<ExtractOutcome> {
@@ -70,6 +50,7 @@ export function createExtractThreads(parts: ExtractThreadsParts): ExtractThreads
       return outcome;
     } finally {
       settled.abort();
+      await worker.terminate();
     }
   }
 
@@ -77,17 +58,14 @@ export function createExtractThreads(parts: ExtractThreadsParts): ExtractThreads
     async make(wanted) {
       if (!BUILT_IN_PROFILES.includes(wanted.plan.profile)) return await inPlace.make(wanted);
       wanted.signal.throwIfAborted();
-      const worker = take();
       let outcome: ExtractOutcome;
       try {
-        outcome = await perform(worker, writeOrder(wanted, activeKey()), wanted.signal);
+        outcome = await perform(start(), writeOrder(wanted, activeKey()), wanted.signal);
       } catch (error) {
-        await worker.terminate();
         await deleteUnfinished(database.db, wanted.transaction.id).catch(() => undefined);
         wanted.signal.throwIfAborted();
         throw error;
       }
-      giveBack(worker);
       if (outcome !== undefined) throw toError(outcome);
     },
     async close() {
