@@ -1,4 +1,5 @@
 import { canonicalJson, DciError, type ExportItem, type ExportRequest, type ExportResponseItem, parseExportRequest } from '@dci/protocol';
+import { WithheldError } from '../disclosure/audit-log.ts';
 import { decideGrant, type Grant } from '../disclosure/grant.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { type CountPlan, planCount } from '../registry/counting/plan-count.ts';
@@ -97,7 +98,10 @@ async function run(parts: AsyncExportParts, work: ActionWork): Promise<AnswerPar
   } catch (error) {
     return answer(parts, transaction, { item: planned.item, refusal: asItemRefusal(error) }, undefined);
   }
-  return answer(parts, transaction, planned, await findOpen(parts, transaction, partner));
+  const made = await findOpen(parts, transaction, partner);
+  // Closed again already, by a change that came after: what it is to be now, the next try finds.
+  if (made === undefined) throw new WithheldError('stale');
+  return answer(parts, transaction, planned, made);
 }
 
 async function look(parts: AsyncExportParts, work: ActionWork): Promise<AnswerPart> {

@@ -1,6 +1,8 @@
 import { DciError, SEGMENT_BYTES, SEGMENT_TAG_BYTES } from '@dci/protocol';
 import { validate as isUuid } from 'uuid';
 import { type AuditLog, type Released, WithheldError } from '../disclosure/audit-log.ts';
+import { decideGrant } from '../disclosure/grant.ts';
+import { writeLegalBasis } from '../disclosure/legal-basis.ts';
 import type { Db } from '../store/database.ts';
 import { findExtract, loadPiece, type MadeExtract, type StoredExtract } from '../store/extracts.ts';
 import { claimPart } from './async-action.ts';
@@ -43,12 +45,13 @@ const SEALED_SEGMENT_BYTES = SEGMENT_BYTES + SEGMENT_TAG_BYTES;
 export function createExtractFetcher({ db, audit, now }: ExtractFetcherParts): ExtractFetcher {
   async function release(sender: Sender, { id, registry }: FoundExtract, query: object, text: string): Promise<Released> {
     const { partner } = sender;
+    const { legalBasis, rule } = decideGrant(partner);
     const entry = {
       ...describeSender(sender, ACTION),
       registry,
-      legalBasis: partner.legalBasis,
+      legalBasis: writeLegalBasis(legalBasis),
       purposes: partner.purposes,
-      fieldRule: partner.fieldRule,
+      fieldRule: rule.name,
       outcome: 'answered',
       query: JSON.stringify({ extract: id, ...query }),
       itemCount: 1,
@@ -71,7 +74,8 @@ export function createExtractFetcher({ db, audit, now }: ExtractFetcherParts): E
       const found = isUuid(id) ? await findExtract(db, partner.id, id) : undefined;
       if (found?.made !== undefined && isStillOpen(found, partner)) return { ...found, made: found.made };
       const fault = new DciError('err.request.not_found', 'no extract of yours can be fetched here');
-      await audit.release(describeRefusal(sender, ACTION, fault, undefined), async () => '');
+      const asked = isUuid(id) ? { query: JSON.stringify({ extract: id }) } : {};
+      await audit.release({ ...describeRefusal(sender, ACTION, fault, undefined), ...asked }, async () => '');
       throw fault;
     },
     readManifest: (sender, extract) => release(sender, extract, { part: 'manifest' }, extract.made.manifest),

@@ -45,7 +45,7 @@ export interface StoredExtract extends NewExtract {
   readonly made: MadeExtract | undefined;
 }
 
-/** In place of the one that was begun for the same request. */
+/** In place of whatever there is of the same request: one that was begun, or one that is not open any more. */
 export async function insertExtract(db: Db, extract: NewExtract): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     await deleteUnfinished(transaction, extract.transactionId);

@@ -14,6 +14,8 @@ export function performJob(job: SignatureJob): SignatureOutcome {
 
 /** What one message to a thread holds. Bytes travel as latin1 strings, keys once: both are quickest to copy. */
 export interface ThreadOrder {
+  /** Of the batch; its answer says it again. */
+  readonly batch: number;
   /** The keys that were handed over before are not used any more. */
   readonly forgetKeys: boolean;
   readonly newKeys: readonly { readonly id: number; readonly key: KeyObject }[];
@@ -28,7 +30,13 @@ export interface ThreadJob {
   readonly signature?: string;
 }
 
-/** In the order of the jobs: a signature, whether one is good, or why neither can be told. */
+export interface ThreadAnswer {
+  readonly batch: number;
+  /** One for each job, in their order. */
+  readonly outcomes: readonly ThreadOutcome[];
+}
+
+/** A signature, whether one is good, or why neither can be told. */
 export type ThreadOutcome = string | boolean | { readonly failure: string };
 
 export function toText(bytes: Uint8Array): string {

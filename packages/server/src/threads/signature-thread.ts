@@ -1,15 +1,16 @@
 import type { KeyObject } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
-import { performJob, type ThreadJob, type ThreadOrder, type ThreadOutcome, toBytes, toText } from './signature-job.ts';
+import { performJob, type ThreadAnswer, type ThreadJob, type ThreadOrder, type ThreadOutcome, toBytes, toText } from './signature-job.ts';
 
 /** What runs in one of the threads of `signature-threads.ts`. */
 
 const keys = new Map<number, KeyObject>();
 
-parentPort?.on('message', ({ forgetKeys, newKeys, jobs }: ThreadOrder) => {
+parentPort?.on('message', ({ batch, forgetKeys, newKeys, jobs }: ThreadOrder) => {
   if (forgetKeys) keys.clear();
   for (const { id, key } of newKeys) keys.set(id, key);
-  parentPort?.postMessage(jobs.map(perform));
+  const answer: ThreadAnswer = { batch, outcomes: jobs.map(perform) };
+  parentPort?.postMessage(answer);
 });
 
 function perform({ algorithm, keyId, content, signature }: ThreadJob): ThreadOutcome {

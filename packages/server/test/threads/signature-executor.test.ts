@@ -102,6 +102,42 @@ describe('signatures beside the main thread', () => {
     expect(started.workers.length).toBeGreaterThan(before);
   });
 
+  it('are never taken for others, where an order cannot be handed over', async () => {
+    const checks = (forged: boolean): Promise<readonly boolean[]> =>
+      Promise.all(
+        [1, 2, 3].map((index) => {
+          const signature = signBytes('ES256', ES256.privateKey, text(forged ? index + 10 : index));
+          return executor.verify({ algorithm: 'ES256', key: ES256.publicKey, content: text(index), signature });
+        }),
+      );
+    expect(await checks(false)).toEqual([true, true, true]);
+    const broken = [undefined, Symbol('content')].map((content) =>
+      Promise.allSettled(
+        [1, 2, 3].map(() => executor.sign({ algorithm: 'ES256', key: ES256.privateKey, content: content as unknown as Buffer })),
+      ),
+    );
+    const together = [checks(false), checks(true), checks(false)];
+    for (const outcomes of await Promise.all(broken))
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await Promise.all(together)).toEqual([
+      [true, true, true],
+      [false, false, false],
+      [true, true, true],
+    ]);
+    for (const forged of [true, false, true]) expect(await checks(forged)).toEqual([!forged, !forged, !forged]);
+    // A key that cannot be copied, and an answer to a batch that nobody asked for.
+    const unkeyed = await Promise.allSettled(
+      [1, 2, 3].map((index) =>
+        executor.sign({ algorithm: 'ES256', key: (() => index) as unknown as typeof ES256.privateKey, content: text(index) }),
+      ),
+    );
+    expect(unkeyed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await checks(true)).toEqual([false, false, false]);
+    started.workers.at(-1)?.emit('message', { batch: -1, outcomes: [true, true, true] });
+    expect(await checks(true)).toEqual([false, false, false]);
+    expect(await checks(false)).toEqual([true, true, true]);
+  });
+
   it('are verified by more keys than a thread keeps', async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 2_500 }, async (_, index) =>
