@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDciClient, type DciClient } from '@dci/client';
 import { importPrivateKey, type StatisticsCriteria } from '@dci/protocol';
-import { connectDatabase } from '@dci/server';
 import { type Closing, withClosing } from './closing.ts';
-import { makeEnvironment, startServer } from './dci.ts';
-import { describeMachine, type Machine } from './machine.ts';
-import { makeKeyFiles, registerPartner } from './partner.ts';
-import { findDataFolder, prepareDatabase } from './prepare.ts';
+import { startServer } from './dci.ts';
+import type { Machine } from './machine.ts';
+import { registerPartner } from './partner.ts';
+import { BASE_PATH, openPopulace, REGISTRY } from './populace.ts';
 import { median } from './statistics.ts';
 import { waitForFollowers } from './wait-for-followers.ts';
 
@@ -35,8 +34,6 @@ export interface CountsRow {
   readonly ratio: number;
 }
 
-const REGISTRY = 'social';
-const BASE_PATH = '/api/v2/dci';
 const A_ROUND = 10;
 
 const PLAIN_AGES =
@@ -61,22 +58,8 @@ export async function benchCounts(options: CountsBenchOptions, say: (text: strin
 
 async function runCountsBench(options: CountsBenchOptions, closing: Closing, say: (text: string) => void): Promise<CountsBench> {
   const { persons, seed, rounds } = options;
-  const folder = findDataFolder(`persons-${persons}-seed-${seed}`);
-  const key = closing(makeKeyFiles('es256'), ({ remove }) => remove());
-  const environment = makeEnvironment({
-    DCI_DATA_DIR: folder,
-    DCI_BASE_PATH: BASE_PATH,
-    DCI_SIGNING_KEY_PATH: key.privateFile,
-    DCI_ADDRESS_LIMIT_PER_MINUTE: '100000000',
-    DCI_LOG_LEVEL: 'warn',
-  });
-  await prepareDatabase(environment, { folder, registry: REGISTRY, persons, seed }, say);
-  const connected = closing(
-    await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }),
-    (opened) => opened.close(),
-  );
-  const { pool } = connected.database;
-  const machine = await describeMachine(connected);
+  const { environment, key, opened, machine } = await openPopulace({ persons, seed, signature: 'es256' }, closing, say);
+  const { pool } = opened.database;
   const partner = await registerPartner(environment, REGISTRY, key, 'required', ['--scopes', 'registry/statistics']);
   const server = closing(await startServer(environment), ({ stop }) => stop());
   const client = createDciClient({

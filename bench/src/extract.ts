@@ -14,15 +14,14 @@ import {
   parseExportResponse,
   publicEncryptionJwk,
 } from '@dci/protocol';
-import { connectDatabase } from '@dci/server';
 import { Client, type Pool } from 'pg';
 import { type Closing, withClosing } from './closing.ts';
 import { copyCompressed } from './copy-out.ts';
-import { makeEnvironment, runDci, startServer } from './dci.ts';
-import { describeMachine, type Machine } from './machine.ts';
-import { makeKeyFiles, registerPartner } from './partner.ts';
+import { runDci, startServer } from './dci.ts';
+import type { Machine } from './machine.ts';
+import { registerPartner } from './partner.ts';
 import { readMemory, readPeakMemory, resetPeakMemory } from './peak-memory.ts';
-import { findDataFolder, prepareDatabase } from './prepare.ts';
+import { BASE_PATH, openPopulace, REGISTRY } from './populace.ts';
 import { median } from './statistics.ts';
 import { waitForFollowers } from './wait-for-followers.ts';
 
@@ -61,8 +60,6 @@ export interface ExtractRound {
   readonly fetchPeak: number;
 }
 
-const REGISTRY = 'social';
-const BASE_PATH = '/api/v2/dci';
 const COLUMNS = ['region', 'district', 'sex', 'age_band', 'marital_status'];
 const CRITERIA: ExportCriteria = {
   reg_record_type: 'SRPerson',
@@ -80,23 +77,8 @@ export async function benchExtract(options: ExtractBenchOptions, say: (text: str
 
 async function runExtractBench(options: ExtractBenchOptions, closing: Closing, say: (text: string) => void): Promise<ExtractBench> {
   const { persons, seed } = options;
-  const folder = findDataFolder(`persons-${persons}-seed-${seed}`);
-  const key = closing(makeKeyFiles('es256'), ({ remove }) => remove());
-  const environment = makeEnvironment({
-    DCI_DATA_DIR: folder,
-    DCI_BASE_PATH: BASE_PATH,
-    DCI_SIGNING_KEY_PATH: key.privateFile,
-    DCI_ALLOW_HTTP_CALLBACKS: 'true',
-    DCI_ALLOW_PRIVATE_CALLBACKS: 'true',
-    DCI_ADDRESS_LIMIT_PER_MINUTE: '100000000',
-    DCI_LOG_LEVEL: 'warn',
-  });
-  await prepareDatabase(environment, { folder, registry: REGISTRY, persons, seed }, say);
-  const connected = closing(
-    await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }),
-    (opened) => opened.close(),
-  );
-  const machine = await describeMachine(connected);
+  const settings = { DCI_ALLOW_HTTP_CALLBACKS: 'true', DCI_ALLOW_PRIVATE_CALLBACKS: 'true' };
+  const { environment, key, opened: registry, machine } = await openPopulace({ persons, seed, signature: 'es256', settings }, closing, say);
   const receiver = closing(await startReceiver(), ({ close }) => close());
   const decryptionKey = importDecryptionKey(generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }));
   const encryptionFile = join(key.privateFile, '..', 'encryption.json');
@@ -111,7 +93,7 @@ async function runExtractBench(options: ExtractBenchOptions, closing: Closing, s
     '--notify-uri',
     receiver.url,
   ]);
-  await followImport(environment, connected.database.pool, say);
+  await followImport(environment, registry.database.pool, say);
   const server = closing(await startServer(environment), ({ stop }) => stop());
   const client = createDciClient({
     baseUrl: `http://127.0.0.1:${server.port}${BASE_PATH}`,
@@ -119,7 +101,7 @@ async function runExtractBench(options: ExtractBenchOptions, closing: Closing, s
     credentials: { token: partner.token },
     signingKey: importPrivateKey(key.privatePem, { kid: 'bench' }),
   });
-  const copying = new Client(connected.database.connection);
+  const copying = new Client(registry.database.connection);
   await copying.connect();
   closing(copying, () => void copying.end());
   const memoryBefore = readMemory(server.pid);

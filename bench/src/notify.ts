@@ -9,7 +9,8 @@ import { makeEnvironment, runDci, startServer } from './dci.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { findDataFolder } from './prepare.ts';
 import type { Counted, Listening, ReadMessages, ReceiverOrder, ToldMessage } from './receiver.ts';
-import { BASE_PATH, fetchKeys, findPostmaster, REGISTRY } from './scene.ts';
+import { BASE_PATH, REGISTRY } from './populace.ts';
+import { fetchKeys, findPostmaster } from './scene.ts';
 import { type Latency, summariseLatency } from './statistics.ts';
 
 /**

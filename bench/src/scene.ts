@@ -1,15 +1,15 @@
 import type { JsonWebKey } from 'node:crypto';
-import { connectDatabase, type OpenedDatabase } from '@dci/server';
+import type { OpenedDatabase } from '@dci/server';
 import { type Child, startChild } from './child.ts';
 import { type Closing, withClosing } from './closing.ts';
 import { findParent } from './cpu-time.ts';
-import { makeEnvironment, type ServerProcess, startServer } from './dci.ts';
+import { type ServerProcess, startServer } from './dci.ts';
 import type { LoadOrder, Measured } from './load.ts';
-import { describeMachine, type Machine } from './machine.ts';
+import type { Machine } from './machine.ts';
 import type { Identifier, Traffic } from './messages.ts';
 import type { TargetOrder } from './pairs.ts';
-import { makeKeyFiles, registerPartner, type SignatureAlgorithm } from './partner.ts';
-import { findDataFolder, prepareDatabase } from './prepare.ts';
+import { registerPartner, type SignatureAlgorithm } from './partner.ts';
+import { BASE_PATH, openPopulace, REGISTRY } from './populace.ts';
 import { waitForFollowers } from './wait-for-followers.ts';
 
 /** What a bench of the search stands on: a database of persons, a partner's key, a process that asks. */
@@ -40,8 +40,6 @@ export interface SceneOptions {
   readonly signature: SignatureAlgorithm;
 }
 
-export const REGISTRY = 'social';
-export const BASE_PATH = '/api/v2/dci';
 const IDENTIFIERS = 20_000;
 
 /** Sets the scene, runs the bench on it, and clears it away. */
@@ -49,23 +47,10 @@ export async function onScene<T>(options: SceneOptions, say: (text: string) => v
   return await withClosing(async (closing) => bench(await setScene(options, closing, say)));
 }
 
-async function setScene({ persons, seed, signature }: SceneOptions, closing: Closing, say: (text: string) => void): Promise<Scene> {
-  const folder = findDataFolder(`persons-${persons}-seed-${seed}`);
-  const key = closing(makeKeyFiles(signature), ({ remove }) => remove());
-  const environment = makeEnvironment({
-    DCI_DATA_DIR: folder,
-    DCI_BASE_PATH: BASE_PATH,
-    DCI_SIGNING_KEY_PATH: key.privateFile,
-    DCI_ADDRESS_LIMIT_PER_MINUTE: '100000000',
-    DCI_LOG_LEVEL: 'warn',
-  });
-  await prepareDatabase(environment, { folder, registry: REGISTRY, persons, seed }, say);
-  const opened = closing(await connectDatabase({ databaseUrl: undefined, dataDir: folder }, { info: () => undefined, warn: say }), (one) =>
-    one.close(),
-  );
+async function setScene(options: SceneOptions, closing: Closing, say: (text: string) => void): Promise<Scene> {
+  const { environment, key, opened, machine } = await openPopulace(options, closing, say);
   const { pool } = opened.database;
   const identifiers = await chooseIdentifiers(pool);
-  const machine = await describeMachine(opened);
   const postmaster = await findPostmaster(pool);
   let load: Child<LoadOrder, Measured> | undefined;
   return {

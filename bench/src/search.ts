@@ -4,7 +4,8 @@ import type { FloorOrder, FloorReady } from './floor.ts';
 import type { Machine } from './machine.ts';
 import type { Traffic } from './messages.ts';
 import { FIRST_WARM_UP_SECONDS, type RoundOptions, runPairs, type Targets } from './pairs.ts';
-import { onScene, REGISTRY, type SceneOptions } from './scene.ts';
+import { REGISTRY } from './populace.ts';
+import { onScene, type SceneOptions } from './scene.ts';
 import { readStatements } from './statements.ts';
 
 /** Identifier search: the server against the floor, in pairs of rounds, floor first. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { importEncryptionKey, importPublicKey, generateSigningKey, publicEncryptionJwk, publicJwk } from '@dci/protocol';
+import { generateSigningKey } from '@dci/protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditLog, openAuditLog, WithheldError } from '../../src/disclosure/audit-log.ts';
 import { decideGrant } from '../../src/disclosure/grant.ts';
@@ -9,14 +9,13 @@ import { createCellProtection } from '../../src/disclosure/tell-cells.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { planCount } from '../../src/registry/counting/plan-count.ts';
 import { createExtractMaker, type WantedExtract } from '../../src/services/make-extract.ts';
-import { changePartner, registerPartner } from '../../src/services/register-partner.ts';
+import { changePartner } from '../../src/services/register-partner.ts';
 import { deleteExtract, finishExtract, insertExtract, insertSegment } from '../../src/store/extracts.ts';
 import { findPartner } from '../../src/store/partners.ts';
 import type { Transaction } from '../../src/store/transactions.ts';
-import { CONTEXT, openSearchFixture, type SearchFixture } from '../search/search-fixture.ts';
-import { makeCounted, putCounted } from '../statistics/counted-population.ts';
-import { DECRYPTION_KEYS } from '../trust/trust-fixture.ts';
+import { CONTEXT, type SearchFixture } from '../search/search-fixture.ts';
 import { EVERYTHING, type Json } from './extract-fixture.ts';
+import { openLoneResearcher } from './lone-researcher.ts';
 
 /** What is left when the making of an extract fails, is broken off, or is overtaken. */
 let fixture: SearchFixture;
@@ -24,16 +23,8 @@ let audit: AuditLog;
 const SENDER = 'university.test';
 
 beforeAll(async () => {
-  fixture = await openSearchFixture({ persons: [], households: [] });
-  await putCounted(fixture.database, makeCounted(300));
+  fixture = await openLoneResearcher(SENDER);
   audit = openAuditLog(fixture.database.pool, { now: Date.now });
-  const [key] = DECRYPTION_KEYS;
-  if (key === undefined) throw new Error('no key');
-  await registerPartner(fixture.database.db, BUILT_IN_PROFILES, {
-    senderId: SENDER,
-    terms: { registries: ['social'], scopes: ['registry/export'], legalBasis: 'law', fields: 'research' },
-    keys: [importPublicKey({ ...publicJwk(generateSigningKey('ES256')) }), importEncryptionKey({ ...publicEncryptionJwk(key) })],
-  });
 });
 afterAll(async () => {
   await audit.close();

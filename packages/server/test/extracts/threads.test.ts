@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { generateSigningKey, importEncryptionKey, importPublicKey, publicEncryptionJwk, publicJwk } from '@dci/protocol';
+import { generateSigningKey } from '@dci/protocol';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { decideGrant } from '../../src/disclosure/grant.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { socialProfile } from '../../src/profiles/social.ts';
 import { planExport } from '../../src/services/async-export.ts';
 import type { WantedExtract } from '../../src/services/make-extract.ts';
-import { changePartner, registerPartner } from '../../src/services/register-partner.ts';
+import { changePartner } from '../../src/services/register-partner.ts';
 import { findPartner } from '../../src/store/partners.ts';
 import type { Transaction } from '../../src/store/transactions.ts';
 import { createExtractThreads, type ExtractThreads } from '../../src/worker/extract-threads.ts';
-import { openSearchFixture, type SearchFixture, TODAY } from '../search/search-fixture.ts';
-import { makeCounted, putCounted } from '../statistics/counted-population.ts';
-import { DECRYPTION_KEYS } from '../trust/trust-fixture.ts';
+import { type SearchFixture, TODAY } from '../search/search-fixture.ts';
 import { EVERYTHING, type Json } from './extract-fixture.ts';
+import { openLoneResearcher } from './lone-researcher.ts';
 
 /** Threads that make extracts: what they make is there, and what goes wrong in them is told as it would be in place. */
 let fixture: SearchFixture;
@@ -21,15 +20,7 @@ let threads: ExtractThreads;
 const SENDER = 'university.test';
 
 beforeAll(async () => {
-  fixture = await openSearchFixture({ persons: [], households: [] });
-  await putCounted(fixture.database, makeCounted(300));
-  const [key] = DECRYPTION_KEYS;
-  if (key === undefined) throw new Error('no key');
-  await registerPartner(fixture.database.db, BUILT_IN_PROFILES, {
-    senderId: SENDER,
-    terms: { registries: ['social'], scopes: ['registry/export'], legalBasis: 'law', fields: 'research' },
-    keys: [importPublicKey({ ...publicJwk(generateSigningKey('ES256')) }), importEncryptionKey({ ...publicEncryptionJwk(key) })],
-  });
+  fixture = await openLoneResearcher(SENDER);
   const signingKey = generateSigningKey('ES256');
   threads = createExtractThreads({
     database: fixture.database,
