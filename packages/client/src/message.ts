@@ -115,5 +115,5 @@ function writeText(headerText: string, messageText: string, { signingKey, sender
   if (signingKey === undefined) return content;
   const created = Math.floor(now / 1000);
   const terms = { senderId, created, expires: created + SIGNATURE_LIFETIME_SECONDS, ...(dialect === undefined ? {} : { dialect }) };
-  return writeSignedEnvelope({ headerText, messageText, signature: signContent(content, signingKey, terms) });
+  return writeSignedEnvelope(content, signContent(content, signingKey, terms));
 }

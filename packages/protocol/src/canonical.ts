@@ -103,14 +103,20 @@ function quoteAscii(value: string): string {
 }
 
 function sortByCodeUnit(names: string[]): string[] {
-  return names.sort();
+  return isSorted(names) ? names : names.sort();
+}
+
+// As what was read from sorted text is.
+function isSorted(names: readonly string[]): boolean {
+  for (let index = 1; index < names.length; index += 1) if ((names[index - 1] ?? '') > (names[index] ?? '')) return false;
+  return true;
 }
 
 const SURROGATE = /[\ud800-\udfff]/;
 
 // The two orders differ only where a surrogate pair meets a character from U+E000 to U+FFFF.
 function sortByCodePoint(names: string[]): string[] {
-  return names.some((name) => SURROGATE.test(name)) ? names.sort(compareCodePoints) : names.sort();
+  return names.some((name) => SURROGATE.test(name)) ? names.sort(compareCodePoints) : sortByCodeUnit(names);
 }
 
 function compareCodePoints(left: string, right: string): number {

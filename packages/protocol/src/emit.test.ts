@@ -84,7 +84,7 @@ describe('text that is written', () => {
       fc.property(header, optional(response), text, (head, body, signature) => {
         const headerText = writeCallbackHeader(head);
         const messageText = body && writeSearchResponse(body);
-        const envelope = writeSignedEnvelope({ headerText, messageText, signature });
+        const envelope = writeSignedEnvelope(signedContent(headerText, messageText), signature);
         const { signature: sent, ...signed } = JSON.parse(envelope);
         expect(envelope).toBe(canonicalJson(JSON.parse(envelope)));
         expect(sent).toBe(signature);

@@ -139,17 +139,13 @@ export function signedContent(headerText: string, messageText?: string): string 
 }
 
 /**
- * A whole envelope from the same texts that were signed.
+ * A whole envelope: the text that was signed, as `signedContent` writes it, and the signature.
  *
  * @example
- * writeSignedEnvelope({ headerText: '{"action":"on-search"}', signature: 'namespace="dci", …' });
+ * writeSignedEnvelope(signedContent('{"action":"on-search"}'), 'namespace="dci", …'); // {"header":{…},"signature":"…"}
  */
-export function writeSignedEnvelope(parts: {
-  readonly headerText: string;
-  readonly messageText?: string | undefined;
-  readonly signature: string;
-}): string {
-  return `${signedContent(parts.headerText, parts.messageText).slice(0, -1)},"signature":${text(parts.signature)}}`;
+export function writeSignedEnvelope(content: string, signature: string): string {
+  return `${content.slice(0, -1)},"signature":${text(signature)}}`;
 }
 
 /**

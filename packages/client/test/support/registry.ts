@@ -187,13 +187,14 @@ export function signAnswer(
 ): string {
   const headerText = writeCallbackHeader({ ...answerHeader(asked), ...change.header });
   const created = Math.floor(Date.now() / 1000);
-  const signature = signContent(signedContent(headerText, messageText), registry.signingKey, {
+  const content = signedContent(headerText, messageText);
+  const signature = signContent(content, registry.signingKey, {
     senderId: change.header?.sender_id ?? REGISTRY_ID,
     created,
     expires: created + 60,
     dialect: change.dialect ?? 'dci',
   });
-  return writeSignedEnvelope({ headerText, messageText, signature });
+  return writeSignedEnvelope(content, signature);
 }
 
 function answerHeader({ envelope: { header } }: Pick<Asked, 'envelope'>): WrittenCallbackHeader {

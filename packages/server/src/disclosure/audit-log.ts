@@ -41,7 +41,7 @@ interface Waiting {
 const LARGEST_BATCH = 500;
 
 // Between the beginnings of two commits: what comes in between shares the second. A lone row does not wait.
-const LEAST_INTERVAL_MS = 4;
+const LEAST_INTERVAL_MS = 2;
 
 /** Opens the audit trail over `pool`; `now` in epoch milliseconds. */
 export function openAuditLog(pool: Pool, { now }: { now: () => number }): AuditLog {

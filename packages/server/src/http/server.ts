@@ -72,6 +72,8 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   const app = fastify({
     loggerInstance: parts.log,
     logController: new LogController({ disableRequestLogging: true }),
+    // Nothing is logged of a request by itself, so none needs a logger of its own.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: parts.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',

@@ -46,11 +46,28 @@ export function getRecordType(profile: Profile, name: string): RecordType {
  * is found, without it the first that is declared.
  */
 export function findIdentifierType(profile: Profile, name: string, recordType?: string): IdentifierType | undefined {
-  const wanted = name.toLowerCase();
-  const declared = profile.identifierTypes.filter((type) => recordType === undefined || type.recordType === recordType);
-  return (
-    declared.find((type) => type.code.toLowerCase() === wanted) ??
-    declared.find((type) => type.synonyms.some((synonym) => synonym.toLowerCase() === wanted))
+  let index = identifierTypeIndexes.get(profile);
+  if (index === undefined) {
+    index = indexIdentifierTypes(profile);
+    identifierTypeIndexes.set(profile, index);
+  }
+  return index.get(recordType)?.get(name.toLowerCase());
+}
+
+const identifierTypeIndexes = new WeakMap<Profile, ReadonlyMap<string | undefined, ReadonlyMap<string, IdentifierType>>>();
+
+/** By record type, and for all of them together. */
+function indexIdentifierTypes({ identifierTypes }: Profile): Map<string | undefined, Map<string, IdentifierType>> {
+  const owners = new Set([undefined, ...identifierTypes.map((type) => type.recordType)]);
+  return new Map(
+    [...owners].map((owner) => {
+      const declared = identifierTypes.filter((type) => owner === undefined || type.recordType === owner);
+      const named = new Map<string, IdentifierType>();
+      for (const names of [(type: IdentifierType) => [type.code], (type: IdentifierType) => type.synonyms])
+        for (const type of declared)
+          for (const name of names(type)) if (!named.has(name.toLowerCase())) named.set(name.toLowerCase(), type);
+      return [owner, named];
+    }),
   );
 }
 

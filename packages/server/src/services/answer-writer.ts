@@ -94,7 +94,8 @@ export function createAnswerWriter({ senderId, activeKey, signatures, now }: Ans
       const isEncrypted = to.terms.encrypt && plainText !== undefined;
       const text = headerText(to, header, isEncrypted);
       const messageText = isEncrypted ? await encryptFor(to, plainText) : plainText;
-      return writeSignedEnvelope({ headerText: text, messageText, signature: await sign(to.terms, signedContent(text, messageText)) });
+      const content = signedContent(text, messageText);
+      return writeSignedEnvelope(content, await sign(to.terms, content));
     },
     async writeRefusal(to, header, refusal) {
       const text = headerText(to, header, false);

@@ -208,8 +208,9 @@ function isOfKind(key: StoredKey, kind: OwnKeyKind): boolean {
 function readState(stored: readonly StoredKey[], settings: OwnKeySettings, own: SigningKey | undefined, before: State | undefined): State {
   const inUse = stored.filter((key) => ['next', 'active', 'retired'].includes(keyState(key, settings)));
   const active = own ?? openActive(inUse, settings, before);
-  const others = inUse.filter((key) => key.use === 'sig' && key.kid !== active.kid).map((key) => importPublicKey(key.publicJwk));
-  const signing: VerificationKey[] = [importPublicKey({ ...publicJwk(active) }), ...others];
+  const publicKey = (kid: string, jwk: JsonWebKey): VerificationKey => before?.signing.get(kid) ?? importPublicKey(jwk);
+  const others = inUse.filter((key) => key.use === 'sig' && key.kid !== active.kid).map((key) => publicKey(key.kid, key.publicJwk));
+  const signing: VerificationKey[] = [publicKey(active.kid, { ...publicJwk(active) }), ...others];
   const openable = inUse.filter((key) => key.use === 'enc').filter(isOpenable);
   const decryption = openable.map((key): DecryptionKey => before?.decryption.get(key.kid) ?? openDecryptionKey(key, settings.sealer));
   return {

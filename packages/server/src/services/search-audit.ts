@@ -36,15 +36,18 @@ export function describeItems<Answered extends { readonly purpose: string | unde
 ): Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'> {
   const answered = listAnswered(outcomes);
   const stated = [...new Set(answered.flatMap(({ purpose }) => purpose ?? []))];
+  const told = outcomes.map((outcome) =>
+    isRefused(outcome) ? { profile: undefined, query: { refused: outcome.refusal.code } } : describe(outcome),
+  );
   return {
-    registry: [...new Set(answered.map((outcome) => describe(outcome).profile.registry))].join(' '),
+    registry: [...new Set(told.flatMap(({ profile }) => profile?.registry ?? []))].join(' '),
     transactionId,
     correlationId,
     legalBasis: writeLegalBasis(grant.legalBasis),
     purposes: stated.length > 0 ? stated : grant.purposes,
     fieldRule: grant.rule.name,
     outcome: answered.length > 0 ? 'answered' : 'rjct.errors.too_many',
-    query: JSON.stringify(outcomes.map((outcome) => (isRefused(outcome) ? { refused: outcome.refusal.code } : describe(outcome).query))),
+    query: JSON.stringify(told.map(({ query }) => query)),
     itemCount: outcomes.length,
     recordCount: 0,
     disclosed: [],

@@ -3,8 +3,9 @@ import { performJob, type SignatureJob, type SignatureOutcome } from './signatur
 import { createSignatureThreads } from './signature-threads.ts';
 
 /**
- * Signatures beside the one thread that answers. What one turn of the event loop asks for goes to another thread together,
- * for to wake one costs as much as a signature; one or two are made or verified at once, in place, unless that takes long.
+ * Signatures beside the one thread that answers. What one turn of the event loop asks to be verified goes to another thread
+ * together, for to wake one costs as much as a signature; one or two are verified at once, in place. Signatures are made in
+ * place too, unless that takes long: making one is a third of verifying one, and is done while the database commits.
  * Where a thread fails, its work is done in place: nothing is taken unverified or sent unsigned for it.
  */
 export interface OpenSignatureExecutor extends SignatureExecutor {
@@ -44,8 +45,10 @@ export function openSignatureExecutor(): OpenSignatureExecutor {
   function handOver(): void {
     const batch = waiting;
     waiting = [];
-    if (batch.length < LEAST_BATCH && !batch.some(({ job }) => takesLong(job))) performInPlace(batch);
-    else if (batch.length > 0) void performBeside(batch);
+    const { beside = [], here = [] } = Object.groupBy(batch, ({ job }) => (belongsBeside(job) ? 'beside' : 'here'));
+    if (beside.length < LEAST_BATCH && !beside.some(({ job }) => takesLong(job))) performInPlace(beside);
+    else void performBeside(beside);
+    performInPlace(here);
   }
 
   async function performBeside(batch: readonly Waiting[]): Promise<void> {
@@ -80,6 +83,10 @@ function performInPlace(batch: readonly Waiting[]): void {
       reject(error);
     }
   }
+}
+
+function belongsBeside(job: SignatureJob): boolean {
+  return 'signature' in job || takesLong(job);
 }
 
 /** RSA signs ten times as long as the others do anything. */

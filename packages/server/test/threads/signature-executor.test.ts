@@ -31,7 +31,7 @@ const KEYS = [
   { algorithm: 'RS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) },
   { algorithm: 'PS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) },
 ] as const;
-const [ES256] = KEYS;
+const [ES256, , RS256] = KEYS;
 
 function text(index: number): Buffer {
   return Buffer.from(`content ${index} \u00e9\u0000\uffff`);
@@ -64,19 +64,35 @@ describe('signatures beside the main thread', () => {
     expect(outcomes).toEqual(checks.map((_, index) => index % 3 !== 1));
   });
 
-  it('take no thread for one or two that are quick', async () => {
-    started.crash = true;
+  it('take no thread where they are made quickly, nor to verify one or two', async () => {
+    const own = openSignatureExecutor();
     const before = started.workers.length;
     const made = await Promise.all(
-      [1, 2].map((index) => executor.sign({ algorithm: 'ES256', key: ES256.privateKey, content: text(index) })),
+      Array.from({ length: 8 }, (_, index) => own.sign({ algorithm: 'ES256', key: ES256.privateKey, content: text(index) })),
     );
-    expect(made.map((signature) => signature.length)).toEqual([64, 64]);
+    const verify = (indexes: readonly number[]): Promise<readonly boolean[]> =>
+      Promise.all(
+        indexes.map((index) =>
+          own.verify({ algorithm: 'ES256', key: ES256.publicKey, content: text(index), signature: made[index] ?? Buffer.of() }),
+        ),
+      );
+    expect(await verify([0, 1])).toEqual([true, true]);
     expect(started.workers).toHaveLength(before);
+    expect(await verify([2, 3, 4])).toEqual([true, true, true]);
+    expect(started.workers).toHaveLength(before + 1);
+    await own.sign({ algorithm: 'RS256', key: RS256.privateKey, content: text(0) });
+    expect(started.workers).toHaveLength(before + 1);
+    await own.close();
   });
 
-  it.each([1, 6])('that cannot be made fail alone among %i', async (count) => {
+  it.each([
+    { count: 1, keys: ES256 },
+    { count: 6, keys: ES256 },
+    { count: 1, keys: RS256 },
+    { count: 6, keys: RS256 },
+  ])('that cannot be made fail alone among $count by $keys.algorithm', async ({ count, keys }) => {
     const asked = Array.from({ length: count }, (_, index) =>
-      executor.sign({ algorithm: 'ES256', key: index === 0 ? ES256.publicKey : ES256.privateKey, content: text(index) }),
+      executor.sign({ algorithm: keys.algorithm, key: index === 0 ? keys.publicKey : keys.privateKey, content: text(index) }),
     );
     const outcomes = await Promise.allSettled(asked);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', ...Array.from({ length: count - 1 }, () => 'fulfilled')]);
@@ -113,7 +129,7 @@ describe('signatures beside the main thread', () => {
     expect(await checks(false)).toEqual([true, true, true]);
     const broken = [undefined, Symbol('content')].map((content) =>
       Promise.allSettled(
-        [1, 2, 3].map(() => executor.sign({ algorithm: 'ES256', key: ES256.privateKey, content: content as unknown as Buffer })),
+        [1, 2, 3].map(() => executor.sign({ algorithm: 'RS256', key: RS256.privateKey, content: content as unknown as Buffer })),
       ),
     );
     const together = [checks(false), checks(true), checks(false)];
@@ -128,7 +144,7 @@ describe('signatures beside the main thread', () => {
     // A key that cannot be copied, and an answer to a batch that nobody asked for.
     const unkeyed = await Promise.allSettled(
       [1, 2, 3].map((index) =>
-        executor.sign({ algorithm: 'ES256', key: (() => index) as unknown as typeof ES256.privateKey, content: text(index) }),
+        executor.sign({ algorithm: 'RS256', key: (() => index) as unknown as typeof RS256.privateKey, content: text(index) }),
       ),
     );
     expect(unkeyed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
