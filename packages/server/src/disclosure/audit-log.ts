@@ -1,6 +1,6 @@
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { type AuditEntry, type AuditVerdict, commitAudit, takeChain } from '../store/audit.ts';
+import { type AuditChain, type AuditEntry, type AuditVerdict, openAuditChain, takeChain } from '../store/audit.ts';
 
 declare const released: unique symbol;
 
@@ -45,7 +45,7 @@ const LEAST_INTERVAL_MS = 2;
 
 /** Opens the audit trail over `pool`; `now` in epoch milliseconds. */
 export function openAuditLog(pool: Pool, { now }: { now: () => number }): AuditLog {
-  let chain: number | undefined;
+  let chain: AuditChain | undefined;
   let queue: Waiting[] = [];
   let running: Promise<void> | undefined;
   let begun = 0;
@@ -59,9 +59,9 @@ export function openAuditLog(pool: Pool, { now }: { now: () => number }): AuditL
       begun = performance.now();
       const batch = takeBatch();
       try {
-        chain ??= await takeChain(pool);
+        chain ??= openAuditChain(pool, await takeChain(pool));
         const entries = batch.map((waiting) => waiting.entry);
-        const verdicts = await commitAudit(pool, chain, now(), entries);
+        const verdicts = await chain.commit(now(), entries);
         batch.forEach((waiting, index) => waiting.resolve(verdicts[index] ?? 'stale'));
       } catch (error) {
         for (const waiting of batch) waiting.reject(error);

@@ -4,7 +4,7 @@ import { eraseRecord } from '../registry/erase-record.ts';
 import { findRecordIdsEver, type IdentifierHash } from '../registry/find-record-ids-ever.ts';
 import type { RecordReference } from '../registry/change-records.ts';
 import { deleteRecord } from '../registry/write.ts';
-import { commitAudit, takeChain } from '../store/audit.ts';
+import { openAuditChain, takeChain } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
 import { forgetContents } from '../store/deliveries.ts';
 
@@ -49,7 +49,7 @@ export async function erasePerson(
   const [id, another] = chosen;
   if (id === undefined) return { status: 'not-found' };
   if (another !== undefined) return { status: 'ambiguous', recordIds: chosen };
-  await commitAudit(pool, await takeChain(pool), now, [
+  await openAuditChain(pool, await takeChain(pool)).commit(now, [
     {
       partnerId: NOBODY,
       partnerRevision: '0',

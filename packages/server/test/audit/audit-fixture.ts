@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { generateSigningKey } from '@dci/protocol';
 import { type CheckpointKeys, writeCheckpoint } from '../../src/services/audit-checkpoint.ts';
 import { type AuditProblem, type AuditVerification, verifyAudit, type VerifyAuditOptions } from '../../src/services/verify-audit.ts';
-import { type AuditEntry, commitAudit } from '../../src/store/audit.ts';
+import { type AuditEntry, openAuditChain } from '../../src/store/audit.ts';
 import { inTransaction } from '../../src/store/audit-partitions.ts';
 import type { TestDatabase } from '../support/database.ts';
 
@@ -41,10 +41,21 @@ export async function addRows(
   count: number,
   { chain = 1, now = NOW, change = {} as Partial<AuditEntry> } = {},
 ): Promise<void> {
+  const writer = openAuditChain(test.database.pool, chain);
   for (let done = 0; done < count; done += 3) {
     const batch = Array.from({ length: Math.min(3, count - done) }, () => entry(change));
-    await commitAudit(test.database.pool, chain, now + done, batch);
+    await writer.commit(now + done, batch);
   }
+}
+
+/** The id of a partner that is registered, in its first revision. */
+export async function addPartner(test: TestDatabase): Promise<string> {
+  const id = randomUUID();
+  await test.database.pool.query(
+    `insert into partner (id, revision, sender_id, name, registries, scopes, signature_policy) values ($1::uuid, 1, $1::text, '', '{}', '{}', 'required')`,
+    [id],
+  );
+  return id;
 }
 
 export async function addCheckpoint(test: TestDatabase, now = NOW): Promise<string> {

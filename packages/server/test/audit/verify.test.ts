@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keepCheckpoints } from '../../src/services/audit-checkpoint.ts';
-import { commitAudit, takeChain } from '../../src/store/audit.ts';
+import { openAuditChain, takeChain } from '../../src/store/audit.ts';
 import { digestContent, nextLink, startLink, writeContent, writeRowLine } from '../../src/store/audit-row.ts';
 import { streamAudit } from '../../src/store/read-audit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { addCheckpoint, addRows, entry, keys, named, NOW, tamper, verify } from './audit-fixture.ts';
+import { addCheckpoint, addPartner, addRows, entry, keys, named, NOW, tamper, verify } from './audit-fixture.ts';
 
 /** An audit log that is best-effort, or that an administrator can quietly edit. → A verifier finds an edit, a gap, a truncation. */
 
@@ -267,10 +267,44 @@ describe('two writers', () => {
   it('of one chain and of several leave every row linked', async () => {
     const { pool } = test.database;
     const write = async (chain: number): Promise<void> => {
-      for (let count = 0; count < 40; count += 1) await commitAudit(pool, chain, NOW + count, [entry(), entry()]);
+      const writer = openAuditChain(pool, chain);
+      for (let count = 0; count < 40; count += 1) await writer.commit(NOW + count, [entry(), entry()]);
     };
     await Promise.all([write(1), write(1), write(1), write(2)]);
     expect(await verify(test)).toMatchObject({ rows: 320, problems: 0 });
+  });
+
+  it('of one chain refuse what may not be written, and write the rest, each row linked', async () => {
+    const { pool } = test.database;
+    const partner = await addPartner(test);
+    const claim = { partnerId: partner, claimUntil: NOW / 1000 + 60 };
+    const [first, second] = [openAuditChain(pool, 1), openAuditChain(pool, 1)];
+    const used = entry(claim);
+    expect(await first.commit(NOW, [used, entry(claim)])).toEqual(['written', 'written']);
+    expect(await second.commit(NOW, [entry(claim)])).toEqual(['written']);
+    // The head that the first one knows is not the head any more, a message id was used, and a partner has changed.
+    const stale = entry({ ...claim, partnerRevision: '7' });
+    expect(await first.commit(NOW, [entry(claim), { ...used }, stale, entry(claim)])).toEqual(['written', 'duplicate', 'stale', 'written']);
+    expect(await first.commit(NOW, [{ ...used }])).toEqual(['duplicate']);
+    expect(await first.commit(NOW, [entry(claim)])).toEqual(['written']);
+    expect(await verify(test)).toMatchObject({ rows: 6, problems: 0 });
+    expect((await pool.query('select from message_seen')).rowCount).toBe(6);
+  });
+
+  it('that claim one message id at the same moment write one row of it', async () => {
+    const { pool } = test.database;
+    const partner = await addPartner(test);
+    const claim = { partnerId: partner, claimUntil: NOW / 1000 + 60 };
+    const writers = [1, 1, 2].map((chain) => openAuditChain(pool, chain));
+    for (const writer of writers) await writer.commit(NOW, [entry(claim)]);
+    for (let count = 0; count < 20; count += 1) {
+      const shared = [entry(claim), entry(claim)];
+      const orders = [shared, shared.toReversed(), shared];
+      const verdicts = await Promise.all(writers.map((writer, index) => writer.commit(NOW, [...(orders[index] ?? []), entry(claim)])));
+      expect(verdicts.flat().filter((verdict) => verdict === 'written')).toHaveLength(5);
+      expect(verdicts.map((of) => of.at(-1))).toEqual(['written', 'written', 'written']);
+    }
+    expect(await verify(test)).toMatchObject({ rows: 103, problems: 0 });
   });
 
   it('take chains of their own', async () => {
@@ -302,13 +336,13 @@ describe('through the application', () => {
   it('a row that is not accepted leaves no trace in the chain', async () => {
     const { pool } = test.database;
     const stale = entry({ claimUntil: NOW / 1000 + 60 });
-    expect(await commitAudit(pool, 1, NOW, [entry(), stale, entry()])).toEqual(['written', 'stale', 'written']);
+    expect(await openAuditChain(pool, 1).commit(NOW, [entry(), stale, entry()])).toEqual(['written', 'stale', 'written']);
     expect(await verify(test)).toMatchObject({ rows: 2, problems: 0 });
   });
 
   it('a trail without its heads takes no row', async () => {
     await tamper(test, 'delete from audit_chain');
-    await expect(commitAudit(test.database.pool, 1, NOW, [entry()])).rejects.toThrow('took 0 rows of 1');
+    await expect(openAuditChain(test.database.pool, 1).commit(NOW, [entry()])).rejects.toThrow('lost the head of chain 1');
     await expect(takeChain(test.database.pool)).rejects.toThrow('audit_chain');
   });
 });
