@@ -13,45 +13,18 @@ export interface ChainHead {
 /** Either all rows are written, and the chain ends in `head`; or none is, for these reasons, or because the chain ends elsewhere by now. */
 export type Appended = { readonly head: ChainHead } | { readonly head?: never; readonly refused: ReadonlyMap<number, AuditVerdict> };
 
-interface Column {
-  readonly name: string;
-  readonly type: string;
-  /** How an element of the array that is sent becomes the value of the column, where it does not as it is. */
-  readonly cast?: string;
-  readonly read: (row: AuditRow) => string | number | undefined;
-}
-
-const COLUMNS: readonly Column[] = [
-  { name: 'partner_id', type: 'uuid', read: (row) => row.partnerId },
-  { name: 'sender_id', type: 'text', read: (row) => row.senderId },
-  { name: 'remote_address', type: 'text', read: (row) => row.remoteAddress },
-  { name: 'action', type: 'text', read: (row) => row.action },
-  { name: 'registry', type: 'text', read: (row) => row.registry },
-  { name: 'message_id', type: 'text', read: (row) => row.messageId },
-  { name: 'transaction_id', type: 'text', read: (row) => row.transactionId },
-  { name: 'correlation_id', type: 'text', read: (row) => row.correlationId },
-  { name: 'legal_basis', type: 'text', read: (row) => row.legalBasis },
-  { name: 'purposes', type: 'text', cast: 'text[]', read: (row) => writeArray(row.purposes) },
-  { name: 'field_rule', type: 'text', read: (row) => row.fieldRule },
-  { name: 'outcome', type: 'text', read: (row) => row.outcome },
-  { name: 'query', type: 'json', read: (row) => row.query },
-  { name: 'item_count', type: 'integer', read: (row) => row.itemCount },
-  { name: 'record_count', type: 'integer', read: (row) => row.recordCount },
-  { name: 'records', type: 'text', cast: 'uuid[]', read: (row) => `{${row.records.join(',')}}` },
-  { name: 'disclosed', type: 'json', read: (row) => row.disclosed },
-];
-
 // One statement, so one commit: the head of the chain is moved on, provided that it is where the links were made from and
 // that nothing is wrong with any row; only with it do the message ids that the rows claim and the rows themselves come in.
 // An id that another process claims at this very moment breaks the unique key, and with it the statement.
-const names = COLUMNS.map(({ name }) => name).join(', ');
-const FIRST_ARRAY = 7;
-const arrays = [...COLUMNS.map(({ type }) => type), 'bytea', 'bigint', 'double precision'].map(
-  (type, at) => `$${FIRST_ARRAY + at}::${type}[]`,
-);
+const COLUMNS = `partner_id, sender_id, remote_address, action, registry, message_id, transaction_id, correlation_id,
+    legal_basis, purposes, field_rule, outcome, query, item_count, record_count, records, disclosed`;
 const APPEND = `
 with batch as materialized (
-  select * from unnest(${arrays.join(', ')}) with ordinality as entry (${names}, link, revision, claim_until, n)
+  select * from json_to_recordset($7::json) as entry (
+    n integer, link bytea, revision bigint, claim_until double precision,
+    partner_id uuid, sender_id text, remote_address text, action text, registry text, message_id text, transaction_id text,
+    correlation_id text, legal_basis text, purposes text[], field_rule text, outcome text, query json, item_count integer,
+    record_count integer, records uuid[], disclosed json)
 ), refused as materialized (
   select n, case when partner.id is null then 'stale' else 'duplicate' end as verdict
   from batch
@@ -66,9 +39,8 @@ with batch as materialized (
   insert into message_seen (partner_id, message_id, expires_at)
   select partner_id, message_id, to_timestamp(claim_until) from batch cross join moved where claim_until is not null
 ), written as (
-  insert into audit (chain, seq, at, link, ${names})
-  select moved.chain, $2 + n, to_timestamp($5 / 1000.0), link, ${COLUMNS.map(({ name, cast }) => (cast === undefined ? name : `${name}::${cast}`)).join(', ')}
-  from batch cross join moved
+  insert into audit (chain, seq, at, link, ${COLUMNS})
+  select moved.chain, $2 + n, to_timestamp($5 / 1000.0), link, ${COLUMNS} from batch cross join moved
 )
 select exists (select from moved) as written, array(select json_build_array(n, verdict) from refused) as refused`;
 
@@ -79,28 +51,24 @@ select exists (select from moved) as written, array(select json_build_array(n, v
  */
 export async function appendAudit(db: Pool | PoolClient, head: ChainHead, now: number, entries: readonly AuditEntry[]): Promise<Appended> {
   const atMs = Math.max(now, head.atMs);
-  const rows = entries.map(completeRow);
-  const links: Buffer[] = [];
-  for (const row of rows) links.push(nextLink(links.at(-1) ?? head.link, atMs, digestContent(writeContent(row))));
-  const next: ChainHead = { chain: head.chain, seq: head.seq + rows.length, atMs, link: links.at(-1) ?? head.link };
-  const { rows: results } = await db.query<{ written: boolean; refused: readonly (readonly [number, AuditVerdict])[] }>({
+  let { seq, link } = head;
+  const lines: string[] = [];
+  for (const entry of entries) {
+    const content = writeContent(completeRow(entry));
+    seq += 1;
+    link = nextLink(link, atMs, digestContent(content));
+    const claim = entry.claimUntil === undefined ? '' : `"claim_until":${entry.claimUntil},`;
+    lines.push(
+      `{"n":${lines.length + 1},"link":"\\\\x${link.toString('hex')}","revision":${entry.partnerRevision},${claim}${content.slice(1)}`,
+    );
+  }
+  const { rows } = await db.query<{ written: boolean; refused: readonly (readonly [number, AuditVerdict])[] }>({
     name: 'audit-append',
     text: APPEND,
-    values: [
-      head.chain,
-      head.seq,
-      head.link,
-      next.seq,
-      next.atMs,
-      next.link,
-      ...COLUMNS.map(({ read }) => rows.map(read)),
-      links,
-      entries.map(({ partnerRevision }) => partnerRevision),
-      entries.map(({ claimUntil }) => claimUntil),
-    ],
+    values: [head.chain, head.seq, head.link, seq, atMs, link, `[${lines.join(',')}]`],
   });
-  const [result] = results;
-  if (result?.written === true) return { head: next };
+  const [result] = rows;
+  if (result?.written === true) return { head: { chain: head.chain, seq, atMs, link } };
   return { refused: new Map(result?.refused.map(([n, verdict]) => [n - 1, verdict])) };
 }
 
@@ -118,8 +86,4 @@ export async function lockHead(client: PoolClient, chain: number): Promise<Chain
 function completeRow(entry: AuditEntry): AuditRow {
   const records = entry.disclosed.flatMap((disclosure) => disclosure.records);
   return { ...entry, records, disclosed: JSON.stringify(entry.disclosed) };
-}
-
-function writeArray(texts: readonly string[]): string {
-  return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
 }

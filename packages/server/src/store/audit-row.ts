@@ -72,9 +72,12 @@ export function digestContent(content: string): string {
 
 /** The link of a row: it binds the row, its time and, by the link before it, all rows of its chain that came earlier. */
 export function nextLink(previous: Uint8Array, atMs: number, contentDigest: string): Buffer {
-  const time = Buffer.alloc(8);
-  time.writeBigInt64BE(BigInt(atMs));
-  return hash('sha256', Buffer.concat([previous, time, Buffer.from(contentDigest, 'hex')]), 'buffer');
+  const bound = Buffer.allocUnsafe(previous.length + 8 + contentDigest.length / 2);
+  bound.set(previous);
+  const time = previous.length;
+  bound.writeBigInt64BE(BigInt(atMs), time);
+  bound.write(contentDigest, time + 8, 'hex');
+  return hash('sha256', bound, 'buffer');
 }
 
 /** What the first row of a chain is linked to. */
