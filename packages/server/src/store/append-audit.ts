@@ -13,11 +13,13 @@ export interface ChainHead {
 /** Either all rows are written, and the chain ends in `head`; or none is, for these reasons, or because the chain ends elsewhere by now. */
 export type Appended = { readonly head: ChainHead } | { readonly head?: never; readonly refused: ReadonlyMap<number, AuditVerdict> };
 
+const COLUMNS = `partner_id, sender_id, remote_address, action, registry, message_id, transaction_id, correlation_id,
+    legal_basis, purposes, field_rule, outcome, query, item_count, record_count, records, disclosed`;
+
 // One statement, so one commit: the head of the chain is moved on, provided that it is where the links were made from and
 // that nothing is wrong with any row; only with it do the message ids that the rows claim and the rows themselves come in.
 // An id that another process claims at this very moment breaks the unique key, and with it the statement.
-const COLUMNS = `partner_id, sender_id, remote_address, action, registry, message_id, transaction_id, correlation_id,
-    legal_basis, purposes, field_rule, outcome, query, item_count, record_count, records, disclosed`;
+// Ids are claimed in one order everywhere: two processes that claim the same ones cannot wait for each other.
 const APPEND = `
 with batch as materialized (
   select * from json_to_recordset($7::json) as entry (
@@ -38,6 +40,7 @@ with batch as materialized (
 ), claimed as (
   insert into message_seen (partner_id, message_id, expires_at)
   select partner_id, message_id, to_timestamp(claim_until) from batch cross join moved where claim_until is not null
+  order by partner_id, message_id
 ), written as (
   insert into audit (chain, seq, at, link, ${COLUMNS})
   select moved.chain, $2 + n, to_timestamp($5 / 1000.0), link, ${COLUMNS} from batch cross join moved

@@ -70,14 +70,14 @@ export function openAuditChain(pool: Pool, chain: number): AuditChain {
   };
 }
 
-const [UNIQUE_VIOLATION, CHECK_VIOLATION, DEADLOCK] = ['23505', '23514', '40P01'];
+const [UNIQUE_VIOLATION, CHECK_VIOLATION] = ['23505', '23514'];
 
 /** What another process did at the same moment is seen by the next attempt. */
 function unlessSettledAnew(error: unknown): Appended {
   if (!(error instanceof DatabaseError)) throw error;
   const { code, table } = error;
   // Rows on their way to the rest, while their month was given its partition, are refused there: they go where they belong now.
-  if (code === UNIQUE_VIOLATION || code === DEADLOCK || (code === CHECK_VIOLATION && table === 'audit_rest')) return { refused: new Map() };
+  if (code === UNIQUE_VIOLATION || (code === CHECK_VIOLATION && table === 'audit_rest')) return { refused: new Map() };
   throw error;
 }
 
