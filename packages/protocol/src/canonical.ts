@@ -90,7 +90,8 @@ function writeNumber(value: number): string {
 // Quotes, backslashes, controls and surrogates; a string free of them, as most are, is its own JSON.
 const NEEDS_CARE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
-function quote(value: string): string {
+/** A string as RFC 8785 writes it. Throws a TypeError for half of a surrogate pair. */
+export function quote(value: string): string {
   if (!NEEDS_CARE.test(value)) return `"${value}"`;
   if (!value.isWellFormed()) throw new TypeError('a string contains half of a surrogate pair');
   return JSON.stringify(value);

@@ -1,5 +1,5 @@
 import type { PageInfo } from './actions/search.ts';
-import { canonicalJson } from './canonical.ts';
+import { canonicalJson, quote } from './canonical.ts';
 import type { RequestStatus, SearchReasonCode } from './codes.ts';
 import type { TxnType } from './registries/registry-wire.ts';
 import { PROTOCOL_VERSION, type WrittenCallbackHeader } from './envelope.ts';
@@ -47,19 +47,19 @@ export interface WrittenSearchResponse {
  * }); // {"action":"on-search","completed_count":1,"is_msg_encrypted":false,…}
  */
 export function writeCallbackHeader(header: WrittenCallbackHeader): string {
-  return `{"action":${text(header.action)}\
+  return `{"action":${quote(header.action)}\
 ,"completed_count":${header.completed_count}\
 ,"is_msg_encrypted":${header.is_msg_encrypted ?? false}\
-,"message_id":${text(header.message_id)}\
-,"message_ts":${text(header.message_ts)}\
+,"message_id":${quote(header.message_id)}\
+,"message_ts":${quote(header.message_ts)}\
 ${header.meta === undefined ? '' : `,"meta":${canonicalJson(header.meta)}`}\
-,"receiver_id":${text(header.receiver_id)}\
-,"sender_id":${text(header.sender_id)}\
-,"status":${text(header.status)}\
+,"receiver_id":${quote(header.receiver_id)}\
+,"sender_id":${quote(header.sender_id)}\
+,"status":${quote(header.status)}\
 ${optional('status_reason_code', header.status_reason_code)}\
 ${optional('status_reason_message', cutReason(header.status_reason_message))}\
 ,"total_count":${header.total_count}\
-,"version":${text(header.version ?? PROTOCOL_VERSION)}}`;
+,"version":${quote(header.version ?? PROTOCOL_VERSION)}}`;
 }
 
 /**
@@ -75,9 +75,9 @@ ${optional('status_reason_message', cutReason(header.status_reason_message))}\
  * });
  */
 export function writeSearchResponse(response: WrittenSearchResponse): string {
-  return `{"correlation_id":${text(response.correlation_id)}\
+  return `{"correlation_id":${quote(response.correlation_id)}\
 ,"search_response":[${response.items.map(writeSearchItem).join(',')}]\
-,"transaction_id":${text(response.transaction_id)}}`;
+,"transaction_id":${quote(response.transaction_id)}}`;
 }
 
 /** The answer to who asks what became of a request, before it is text. */
@@ -99,32 +99,29 @@ export interface WrittenTxnStatus {
  * writeTxnStatusResponse({ transaction_id: 't-2', correlation_id: 'c-2', txn_type: 'search', stateText });
  */
 export function writeTxnStatusResponse({ transaction_id, correlation_id, txn_type, stateText }: WrittenTxnStatus): string {
-  return `{"correlation_id":${text(correlation_id)}\
-,"transaction_id":${text(transaction_id)}\
-,"txnstatus_response":{"txn_status":${stateText},"txn_type":${text(txn_type)}}}`;
+  return `{"correlation_id":${quote(correlation_id)}\
+,"transaction_id":${quote(transaction_id)}\
+,"txnstatus_response":{"txn_status":${stateText},"txn_type":${quote(txn_type)}}}`;
 }
 
 function writeSearchItem(item: WrittenSearchItem): string {
-  const members = [
-    item.records === undefined ? '' : `,"data":${writeData(item, item.records)}`,
-    optional('locale', item.locale),
-    item.pagination === undefined ? '' : `,"pagination":${writePageInfo(item.pagination)}`,
-    `,"reference_id":${text(item.reference_id)}`,
-    `,"status":${text(item.status)}`,
-    optional('status_reason_code', item.status_reason_code),
-    optional('status_reason_message', cutReason(item.status_reason_message)),
-    `,"timestamp":${text(item.timestamp)}`,
-  ];
-  return `{${members.join('').slice(1)}}`;
+  return `{${item.records === undefined ? '' : `"data":${writeData(item, item.records)},`}\
+${item.locale === undefined ? '' : `"locale":${quote(item.locale)},`}\
+${item.pagination === undefined ? '' : `"pagination":${writePageInfo(item.pagination)},`}\
+"reference_id":${quote(item.reference_id)}\
+,"status":${quote(item.status)}\
+${optional('status_reason_code', item.status_reason_code)}\
+${optional('status_reason_message', cutReason(item.status_reason_message))}\
+,"timestamp":${quote(item.timestamp)}}`;
 }
 
 function writeData(item: WrittenSearchItem, records: readonly string[]): string {
-  const recordType = item.reg_record_type === undefined ? '' : `"reg_record_type":${text(item.reg_record_type)},`;
+  const recordType = item.reg_record_type === undefined ? '' : `"reg_record_type":${quote(item.reg_record_type)},`;
   return `{${recordType}"reg_records":[${records.join(',')}]${optional('reg_type', item.reg_type)},"version":"${PROTOCOL_VERSION}"}`;
 }
 
 function writePageInfo(page: PageInfo): string {
-  const cursor = page.next_cursor === undefined ? '' : `"next_cursor":${text(page.next_cursor)},`;
+  const cursor = page.next_cursor === undefined ? '' : `"next_cursor":${quote(page.next_cursor)},`;
   return `{${cursor}"page_number":${page.page_number},"page_size":${page.page_size},"total_count":${page.total_count}}`;
 }
 
@@ -145,7 +142,7 @@ export function signedContent(headerText: string, messageText?: string): string 
  * writeSignedEnvelope(signedContent('{"action":"on-search"}'), 'namespace="dci", …'); // {"header":{…},"signature":"…"}
  */
 export function writeSignedEnvelope(content: string, signature: string): string {
-  return `${content.slice(0, -1)},"signature":${text(signature)}}`;
+  return `${content.slice(0, -1)},"signature":${quote(signature)}}`;
 }
 
 /**
@@ -164,10 +161,5 @@ export function cutReason(message: string | undefined): string | undefined {
 }
 
 function optional(name: string, value: string | undefined): string {
-  return value === undefined ? '' : `,"${name}":${text(value)}`;
-}
-
-/** For well-formed strings `JSON.stringify` escapes exactly as RFC 8785 section 3.2.2.2 says. */
-function text(value: string): string {
-  return JSON.stringify(value);
+  return value === undefined ? '' : `,"${name}":${quote(value)}`;
 }

@@ -76,8 +76,8 @@ const DAYS_BEFORE = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 const DAY_MS = 86_400_000;
 
 /**
- * The same of what nearly all senders write, `2024-01-15T10:30:00Z` or `2024-01-15T10:30:00.000Z`, on a day that every month
- * has; `undefined` of everything else. A message has a timestamp for each of its items.
+ * The same of what nearly all senders write, `2024-01-15T10:30:00Z` or `2024-01-15T10:30:00.000Z`; `undefined` of everything
+ * else. A message has a timestamp for each of its items.
  */
 function plainMillis(text: string): number | undefined {
   const { length } = text;
@@ -90,7 +90,7 @@ function plainMillis(text: string): number | undefined {
   const second = digitsAt(text, 17, 2);
   const milliseconds = length === 20 ? 0 : digitsAt(text, 20, 3);
   // NaN, where a digit is none, is not within any bounds.
-  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined;
+  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return undefined;
   if (!(hour <= 23 && minute <= 59 && second <= 59 && milliseconds <= 999)) return undefined;
   return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + milliseconds;
 }
@@ -123,8 +123,16 @@ function digitsAt(text: string, from: number, count: number): number {
 function dayNumber(year: number, month: number, day: number): number {
   const past = year - 1;
   const leapDays = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  return past * 365 + leapDays - 719_162 + (DAYS_BEFORE[month] ?? 0) + (isLeap && month > 2 ? 1 : 0) + day - 1;
+  return past * 365 + leapDays - 719_162 + (DAYS_BEFORE[month] ?? 0) + (month > 2 && isLeap(year) ? 1 : 0) + day - 1;
+}
+
+/** Days of a month from 1 to 12. */
+function daysOf(year: number, month: number): number {
+  return (DAYS_BEFORE[month + 1] ?? 365) - (DAYS_BEFORE[month] ?? 0) + (month === 2 && isLeap(year) ? 1 : 0);
+}
+
+function isLeap(year: number): boolean {
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 }
 
 function writtenMillis(text: string): number | undefined {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { canonicalJson } from './canonical.ts';
 import { DciError } from './dci-error.ts';
 import { type JsonText, NumberLiteral, type ReadJsonOptions, readJson } from './json-text.ts';
 
@@ -195,6 +196,48 @@ describe('what is refused', () => {
   it('by a pointer in the form of RFC 6901, without sending long names back', () => {
     expect(refusalOf('{"a/b":{"m~n":[0,{"x":01}]}}').pointer).toBe('/a~1b/m~0n/1/x');
     expect(refusalOf(`{"a":{"${'x'.repeat(1000)}":01}}`).pointer).toBe('/a');
+  });
+});
+
+describe('a canonical text', () => {
+  it('is known only where canonicalJson writes the same', () => {
+    const values = fc.jsonValue({ maxDepth: 4 });
+    const spacings = fc.constantFrom(undefined, ' ', '\n');
+    const seen = { canonical: 0, other: 0 };
+    fc.assert(
+      fc.property(values, spacings, fc.boolean(), (value, spacing, isSorted) => {
+        const text = isSorted && spacing === undefined ? canonicalJson(value) : JSON.stringify(value, undefined, spacing);
+        let read: JsonText;
+        try {
+          read = readJson(text);
+        } catch (error) {
+          // A number that no sender can rely on, or a name that is not read.
+          expect(error).toBeInstanceOf(DciError);
+          return;
+        }
+        if (read.isCanonical) expect(text).toBe(canonicalJson(read.value));
+        seen[read.isCanonical ? 'canonical' : 'other'] += 1;
+        if (text === canonicalJson(read.value) && !text.includes('\\')) expect(read.isCanonical).toBe(true);
+      }),
+      { seed: 20240115, numRuns: 5_000 },
+    );
+    expect(seen.canonical).toBeGreaterThan(1_000);
+    expect(seen.other).toBeGreaterThan(1_000);
+  });
+
+  it.each([
+    ['{"a":1,"b":[true,null,"\u{1f600}"]}', true],
+    ['{}', true],
+    ['{"b":1,"a":2}', false],
+    ['{"a": 1}', false],
+    ['{"a":1} ', false],
+    ['{"a":1.0}', false],
+    ['{"a":-0}', false],
+    ['{"a":1e2}', false],
+    ['{"a":"\\u0041"}', false],
+    ['{"a":"\\n"}', false],
+  ])('%s: %s', (text, isCanonical) => {
+    expect(readJson(text).isCanonical).toBe(isCanonical);
   });
 });
 

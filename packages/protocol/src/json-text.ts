@@ -15,6 +15,8 @@ export interface JsonText {
   readonly members: ReadonlyMap<string, string>;
   /** True when members named in `keepRepeated` were in fact repeated: such a text has no canonical form. */
   readonly hasRepeated: boolean;
+  /** True when the text is its own RFC 8785 form. False says nothing: where a string has an escape it is not looked into. */
+  readonly isCanonical: boolean;
 }
 
 export interface ReadJsonOptions {
@@ -56,6 +58,7 @@ export function readJson(json: Uint8Array | string, options: ReadJsonOptions = {
     keepRepeated: options.keepRepeated ?? NO_NAMES,
     keepNumberLiterals: options.keepNumberLiterals ?? false,
     hasRepeated: false,
+    isCanonical: true,
     path: [],
     members: new Map(),
   };
@@ -63,7 +66,7 @@ export function readJson(json: Uint8Array | string, options: ReadJsonOptions = {
   const value = readValue(reader);
   skipSpace(reader);
   if (reader.at < text.length) throw refusal(reader, 'something follows the end of the JSON value');
-  return { value, text, members: reader.members, hasRepeated: reader.hasRepeated };
+  return { value, text, members: reader.members, hasRepeated: reader.hasRepeated, isCanonical: reader.isCanonical };
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
@@ -76,6 +79,7 @@ interface Reader {
   readonly keepRepeated: ReadonlySet<string>;
   readonly keepNumberLiterals: boolean;
   hasRepeated: boolean;
+  isCanonical: boolean;
   /** Member names and indexes that lead to the value being read; valid up to `depth`. */
   readonly path: (string | number)[];
   readonly members: Map<string, string>;
@@ -115,6 +119,7 @@ function skipSpace(reader: Reader): void {
     if (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) at += 1;
     else break;
   }
+  if (at > reader.at) reader.isCanonical = false;
   reader.at = at;
 }
 
@@ -151,10 +156,13 @@ function readObject(reader: Reader): JsonObject {
   enter(reader);
   const object: JsonObject = {};
   let repeated: Map<string, unknown[]> | undefined;
+  let before = '';
   if (!takeIf(reader, CLOSE_BRACE)) {
     do {
       skipSpace(reader);
       const name = readName(reader);
+      if (name < before) reader.isCanonical = false;
+      before = name;
       const start = reader.at;
       const value = readValue(reader);
       if (!Object.hasOwn(object, name)) object[name] = value;
@@ -189,6 +197,7 @@ function addRepeated(
 ): Map<string, unknown[]> {
   if (reader.depth === 1 || !reader.keepRepeated.has(name)) throw refusal(reader, 'this member stands twice in its object');
   reader.hasRepeated = true;
+  reader.isCanonical = false;
   const values = repeated.get(name);
   if (values !== undefined) values.push(value);
   else {
@@ -246,7 +255,9 @@ function readString(reader: Reader): string {
     }
   }
   reader.at = at + 1;
-  return hasEscape ? resolveEscapes(reader, text.slice(start - 1, at + 1)) : text.slice(start, at);
+  if (!hasEscape) return text.slice(start, at);
+  reader.isCanonical = false;
+  return resolveEscapes(reader, text.slice(start - 1, at + 1));
 }
 
 function resolveEscapes(reader: Reader, quoted: string): string {
@@ -282,6 +293,7 @@ function readNumber(reader: Reader): number | NumberLiteral {
   const value = Number(literal);
   if (!Number.isFinite(value) || (at === integerEnd && !Number.isSafeInteger(value)))
     throw refusal(reader, 'a number is too large to be held exactly: send it as a string');
+  if (`${value}` !== literal) reader.isCanonical = false;
   reader.at = at;
   return reader.keepNumberLiterals ? new NumberLiteral(literal) : value;
 }

@@ -37,13 +37,17 @@ export function* contentCandidates(received: JsonText, preferred: DigestForm | u
 function formsToTry(received: JsonText, preferred: DigestForm | undefined): readonly DigestForm[] {
   // A text with repeated members has no canonical form: two different bodies would share it.
   if (received.hasRepeated) return ['received'];
-  return preferred === undefined ? DIGEST_FORMS : [preferred, ...DIGEST_FORMS.filter((form) => form !== preferred)];
+  return (preferred && STARTING_WITH.get(preferred)) ?? DIGEST_FORMS;
 }
+
+const STARTING_WITH: ReadonlyMap<DigestForm, readonly DigestForm[]> = new Map(
+  DIGEST_FORMS.map((preferred) => [preferred, [preferred, ...DIGEST_FORMS.filter((form) => form !== preferred)]]),
+);
 
 function serialise(received: JsonText, form: DigestForm, numbersAsWritten: () => JsonText): string {
   switch (form) {
     case 'jcs':
-      return canonicalJson(signedPart(received));
+      return received.isCanonical ? receivedText(received) : canonicalJson(signedPart(received));
     case 'sorted':
       return sortedJson(signedPart(numbersAsWritten()));
     case 'sorted-ascii':

@@ -42,7 +42,8 @@ export function parseDciSignature(text: string): DciSignature {
   if (text.length > LONGEST_SIGNATURE) throw invalidSignature(`it is longer than ${LONGEST_SIGNATURE} characters`);
   const parameters = readParameters(text);
   if (!NAMESPACES.has(parameters.namespace)) throw invalidSignature('"namespace" must be "dci"');
-  if (parameters.headers.trim().split(/\s+/).join(' ') !== SIGNED_PARTS) throw invalidSignature(`"headers" must be "${SIGNED_PARTS}"`);
+  if (parameters.headers !== SIGNED_PARTS && parameters.headers.trim().split(/\s+/).join(' ') !== SIGNED_PARTS)
+    throw invalidSignature(`"headers" must be "${SIGNED_PARTS}"`);
   const algorithm = readAlgorithm(parameters.algorithm);
   return {
     dialect: 'dci',
@@ -54,7 +55,15 @@ export function parseDciSignature(text: string): DciSignature {
   };
 }
 
+// As the standard's example has it, and nearly everybody writes it: read at once.
+const USUAL =
+  /^(?:Signature: )?namespace="(?<namespace>[^"\\\n]*)", kidId="(?<kidId>[^"\\\n]*)", algorithm="(?<algorithm>[^"\\\n]*)", created="(?<created>[^"\\\n]*)", expires="(?<expires>[^"\\\n]*)", headers="(?<headers>[^"\\\n]*)", signature="(?<signature>[^"\\\n]*)"$/;
+
 function readParameters(text: string): Parameters {
+  return (USUAL.exec(text)?.groups as Parameters | undefined) ?? readAnyParameters(text);
+}
+
+function readAnyParameters(text: string): Parameters {
   const found = new Map<string, string>();
   const list = text.trimEnd();
   PARAMETER.lastIndex = PREFIX.exec(list)?.[0].length ?? 0;

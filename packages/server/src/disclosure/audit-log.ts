@@ -97,12 +97,13 @@ export function openAuditLog(pool: Pool, { now }: { now: () => number }): AuditL
 
   return {
     async release(entry, write) {
-      const [committed, written] = await Promise.allSettled([commit(entry), write()]);
-      if (committed.status === 'rejected') throw committed.reason;
-      if (committed.value !== 'written') throw new WithheldError(committed.value);
-      if (written.status === 'rejected') throw written.reason;
-      const text = written.value;
-      return { text } as Released;
+      const committing = commit(entry);
+      const writing = write();
+      // Why it could not be written is told only of what may leave.
+      writing.catch(() => undefined);
+      const verdict = await committing;
+      if (verdict !== 'written') throw new WithheldError(verdict);
+      return { text: await writing } as Released;
     },
     async close() {
       await running;

@@ -48,17 +48,14 @@ const DAY_SECONDS = 86_400;
 const IDENTIFIERS_A_DAY = 1_000_000;
 
 export function createGate(parts: GateParts): Gate {
-  const senders = new WeakMap<FastifyRequest, Sender>();
-  const replies = new WeakMap<Sender, FastifyReply>();
-
   async function check(request: FastifyRequest, reply: FastifyReply, route: GuardedRoute): Promise<void> {
     if (route.counted) await admit(request, reply);
     if (route.body === 'message') checkBodyHeaders(request, parts.maxBodyBytes);
     if (route.caller === 'anybody' || route.caller === 'client') return;
     if (route.caller === 'peer' && request.headers.authorization === undefined) return;
-    const sender: Sender = { ...(await parts.tokens.verify(request.headers.authorization)), remoteAddress: request.ip };
-    senders.set(request, sender);
-    replies.set(sender, reply);
+    const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
+    const sender: AnsweredSender = { partner, scopes, remoteAddress: request.ip, [REPLY]: reply };
+    (request as PassedRequest)[SENDER] = sender;
     if (route.caller === 'peer') return;
     // First, so that what is put on record of refusals is bounded too.
     if (!(await spend(sender, route.points)).allowed)
@@ -78,41 +75,58 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** Tells the partner what is left, and for how long to wait where that is not enough. */
-  async function spend(sender: Sender, points: number): Promise<RateDecision> {
+  async function spend(sender: AnsweredSender, points: number): Promise<RateDecision> {
     const { id, limits } = sender.partner;
     const rule = { limit: limits.pointsPerMinute ?? parts.partnerLimitPerMinute, windowSeconds: WINDOW_SECONDS };
     const decision = await parts.limiter.consume(`partner ${id}`, points, rule);
-    replies.get(sender)?.headers(rateLimitHeaders(decision, 'partner'));
+    sender[REPLY]?.headers(rateLimitHeaders(decision, 'partner'));
     return decision;
   }
 
   return {
     check,
     admit,
-    senderOf: (request) => senders.get(request),
+    senderOf,
     readMessage(request) {
-      const sender = senders.get(request);
+      const sender = senderOf(request);
       if (sender === undefined) throw new Error('a request reached its handler without passing the gate');
       return { sender, bytes: readBody(request) };
     },
-    readCallback: (request) => ({ bearer: senders.get(request), bytes: readBody(request) }),
+    readCallback: (request) => ({ bearer: senderOf(request), bytes: readBody(request) }),
     async charge(sender, points) {
       if (points > 0 && !(await spend(sender, points)).allowed)
         throw new DciError(TOO_MANY, 'the message asks for more than the limit of this partner leaves; ask for less, or wait');
     },
-    async chargeIdentifiers(sender, identifiers) {
+    async chargeIdentifiers(sender: AnsweredSender, identifiers) {
       if (identifiers === 0) return;
       const { id, limits } = sender.partner;
       const rule = { limit: limits.identifiersPerDay ?? IDENTIFIERS_A_DAY, windowSeconds: DAY_SECONDS, leasesAhead: false };
       const decision = await parts.limiter.consume(`identifiers ${id}`, identifiers, rule);
       if (decision.allowed) return;
-      replies.get(sender)?.headers(rateLimitHeaders(decision, 'identifiers'));
+      sender[REPLY]?.headers(rateLimitHeaders(decision, 'identifiers'));
       throw new DciError(
         TOO_MANY,
         `your agreement lets ${rule.limit} identifiers be checked in a day, of which ${decision.remaining} are left; ask for less, or wait`,
       );
     },
   };
+}
+
+const SENDER = Symbol('sender');
+const REPLY = Symbol('reply');
+
+/** A request that passed, and who sent it. */
+interface PassedRequest extends FastifyRequest {
+  [SENDER]?: Sender;
+}
+
+/** A sender, and the reply in which he is told what is left of his limits. */
+interface AnsweredSender extends Sender {
+  readonly [REPLY]?: FastifyReply;
+}
+
+function senderOf(request: PassedRequest): Sender | undefined {
+  return request[SENDER];
 }
 
 const TOO_MANY = 'err.request.too_many_requests';

@@ -5,7 +5,7 @@ import type { AuditEntry } from '../store/audit.ts';
 import type { AnswerHeader, AnswerWriter } from './answer-writer.ts';
 import { type Reception, receiveMessage, type Sender } from './receive-message.ts';
 import { decideReplyTerms } from './reply-terms.ts';
-import { describeRefusal, describeSender } from './search-audit.ts';
+import { type AuditedSender, describeRefusal, describeSent } from './search-audit.ts';
 import { tell } from './search-message.ts';
 
 /**
@@ -43,7 +43,7 @@ export interface SyncAnswer {
 }
 
 /** What the audit trail says of an answer, beside to whom it went. */
-export type AuditedAnswer = Omit<AuditEntry, keyof ReturnType<typeof describeSender> | 'messageId' | 'claimUntil'>;
+export type AuditedAnswer = Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'>;
 
 export interface SyncServiceParts {
   readonly reception: Reception;
@@ -58,12 +58,8 @@ export function createSyncService({ reception, audit, answers }: SyncServicePart
     const terms = decideReplyTerms(partner, message);
     const answer = await action.answer(asked);
     const until = reception.now() / 1000 + 2 * reception.clockToleranceSeconds;
-    const entry = {
-      ...describeSender(sender, action.action),
-      ...answer.entry,
-      messageId: message.header.message_id,
-      claimUntil: Math.max(until, message.signedBy?.expires ?? 0),
-    };
+    const claimUntil = Math.max(until, message.signedBy?.expires ?? 0);
+    const entry = describeSent(sender, action.action, { ...answer.entry, messageId: message.header.message_id, claimUntil });
     return await audit.release(entry, () =>
       answers.write({ partner, terms }, { action: action.answeredBy, ...answer.header }, answer.write()),
     );

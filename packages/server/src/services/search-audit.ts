@@ -34,20 +34,30 @@ export function describeItems<Answered extends { readonly purpose: string | unde
   { grant, transactionId, correlationId, outcomes }: AuditedItems<Answered>,
   describe: (answered: Answered) => { readonly profile: Profile; readonly query: object },
 ): Omit<AuditEntry, keyof AuditedSender | 'messageId' | 'claimUntil'> {
-  const answered = listAnswered(outcomes);
-  const stated = [...new Set(answered.flatMap(({ purpose }) => purpose ?? []))];
-  const told = outcomes.map((outcome) =>
-    isRefused(outcome) ? { profile: undefined, query: { refused: outcome.refusal.code } } : describe(outcome),
-  );
+  const registries = new Set<string>();
+  const stated = new Set<string>();
+  const queries: object[] = [];
+  let answered = 0;
+  for (const outcome of outcomes) {
+    if (isRefused(outcome)) {
+      queries.push({ refused: outcome.refusal.code });
+      continue;
+    }
+    const { profile, query } = describe(outcome);
+    answered += 1;
+    registries.add(profile.registry);
+    if (outcome.purpose !== undefined) stated.add(outcome.purpose);
+    queries.push(query);
+  }
   return {
-    registry: [...new Set(told.flatMap(({ profile }) => profile?.registry ?? []))].join(' '),
+    registry: [...registries].join(' '),
     transactionId,
     correlationId,
     legalBasis: writeLegalBasis(grant.legalBasis),
-    purposes: stated.length > 0 ? stated : grant.purposes,
+    purposes: stated.size > 0 ? [...stated] : grant.purposes,
     fieldRule: grant.rule.name,
-    outcome: answered.length > 0 ? 'answered' : 'rjct.errors.too_many',
-    query: JSON.stringify(told.map(({ query }) => query)),
+    outcome: answered > 0 ? 'answered' : 'rjct.errors.too_many',
+    query: JSON.stringify(queries),
     itemCount: outcomes.length,
     recordCount: 0,
     disclosed: [],
@@ -85,8 +95,17 @@ export function describeRefusal(sender: Sender, action: string, fault: DciError,
   };
 }
 
-type AuditedSender = Pick<AuditEntry, 'partnerId' | 'partnerRevision' | 'senderId' | 'remoteAddress' | 'action'>;
+export type AuditedSender = Pick<AuditEntry, 'partnerId' | 'partnerRevision' | 'senderId' | 'remoteAddress' | 'action'>;
 
-export function describeSender({ partner, remoteAddress }: Pick<Sender, 'partner' | 'remoteAddress'>, action: string): AuditedSender {
-  return { partnerId: partner.id, partnerRevision: partner.revision, senderId: partner.senderId, remoteAddress, action };
+export function describeSender(sender: Pick<Sender, 'partner' | 'remoteAddress'>, action: string): AuditedSender {
+  return describeSent(sender, action, {});
+}
+
+/** What is said of an act, and whose it was. */
+export function describeSent<Said extends object>(
+  { partner, remoteAddress }: Pick<Sender, 'partner' | 'remoteAddress'>,
+  action: string,
+  said: Said,
+): Said & AuditedSender {
+  return { ...said, partnerId: partner.id, partnerRevision: partner.revision, senderId: partner.senderId, remoteAddress, action };
 }

@@ -12,22 +12,21 @@ export function performJob(job: SignatureJob): SignatureOutcome {
   return 'signature' in job ? verifyBytes(job) : signBytes(job.algorithm, job.key, job.content);
 }
 
-/** What one message to a thread holds. Bytes travel as latin1 strings, keys once: both are quickest to copy. */
+/**
+ * What one message to a thread holds: of each job, in its place, what is in the four lists. Lists of plain values, bytes as
+ * latin1 strings and keys handed over once are quickest to copy.
+ */
 export interface ThreadOrder {
   /** Of the batch; its answer says it again. */
   readonly batch: number;
   /** The keys that were handed over before are not used any more. */
   readonly forgetKeys: boolean;
   readonly newKeys: readonly { readonly id: number; readonly key: KeyObject }[];
-  readonly jobs: readonly ThreadJob[];
-}
-
-export interface ThreadJob {
-  readonly algorithm: SignatureJob['algorithm'];
-  readonly keyId: number;
-  readonly content: string;
-  /** Absent: one is to be made. */
-  readonly signature?: string;
+  readonly algorithms: SignatureJob['algorithm'][];
+  readonly keyIds: number[];
+  readonly contents: string[];
+  /** Undefined: one is to be made. */
+  readonly signatures: (string | undefined)[];
 }
 
 export interface ThreadAnswer {

@@ -6,7 +6,6 @@ import {
   type SignatureJob,
   type SignatureOutcome,
   type ThreadAnswer,
-  type ThreadJob,
   type ThreadOrder,
   type ThreadOutcome,
   toBytes,
@@ -111,17 +110,20 @@ function writeOrder(batch: number, keyIds: Map<KeyObject, number>, jobs: readonl
   const forgetKeys = keyIds.size > MOST_KEYS;
   if (forgetKeys) keyIds.clear();
   const newKeys: { id: number; key: KeyObject }[] = [];
-  const written = jobs.map((job): ThreadJob => {
+  const order: ThreadOrder = { batch, forgetKeys, newKeys, algorithms: [], keyIds: [], contents: [], signatures: [] };
+  for (const job of jobs) {
     let keyId = keyIds.get(job.key);
     if (keyId === undefined) {
       keyId = keyIds.size;
       keyIds.set(job.key, keyId);
       newKeys.push({ id: keyId, key: job.key });
     }
-    const order = { algorithm: job.algorithm, keyId, content: toText(job.content) };
-    return 'signature' in job ? { ...order, signature: toText(job.signature) } : order;
-  });
-  return { batch, forgetKeys, newKeys, jobs: written };
+    order.algorithms.push(job.algorithm);
+    order.keyIds.push(keyId);
+    order.contents.push(toText(job.content));
+    order.signatures.push('signature' in job ? toText(job.signature) : undefined);
+  }
+  return order;
 }
 
 function readOutcome(outcome: ThreadOutcome): SignatureOutcome | Error {
