@@ -15,7 +15,7 @@ export interface JsonText {
   readonly members: ReadonlyMap<string, string>;
   /** True when members named in `keepRepeated` were in fact repeated: such a text has no canonical form. */
   readonly hasRepeated: boolean;
-  /** True when the text is its own RFC 8785 form. False says nothing: where a string has an escape it is not looked into. */
+  /** True when the text is its own RFC 8785 form: whoever wants that need not write it. */
   readonly isCanonical: boolean;
 }
 
@@ -255,9 +255,7 @@ function readString(reader: Reader): string {
     }
   }
   reader.at = at + 1;
-  if (!hasEscape) return text.slice(start, at);
-  reader.isCanonical = false;
-  return resolveEscapes(reader, text.slice(start - 1, at + 1));
+  return hasEscape ? resolveEscapes(reader, text.slice(start - 1, at + 1)) : text.slice(start, at);
 }
 
 function resolveEscapes(reader: Reader, quoted: string): string {
@@ -265,6 +263,7 @@ function resolveEscapes(reader: Reader, quoted: string): string {
   if (value === undefined) throw refusal(reader, 'a string contains an escape that JSON does not have');
   if (!value.isWellFormed()) throw refusal(reader, 'a string contains half of a surrogate pair');
   if (value.includes('\0')) throw refusal(reader, 'a string contains the character NUL');
+  if (JSON.stringify(value) !== quoted) reader.isCanonical = false;
   return value;
 }
 

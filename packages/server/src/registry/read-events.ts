@@ -56,6 +56,24 @@ export async function readNextEvents(db: Db, name: string, most: number): Promis
 }
 
 /**
+ * Whether `readNextEvents` may find something; false is certain. One statement without a lock, for whoever looks often: of
+ * what is not read, all lies beyond the stretch that was begun, by its transaction or by its number, or in the rest of it.
+ */
+export async function mayHaveEvents(db: Db, name: string): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean | null }>`
+    select (select max(seq) from change_event) >= until_seq
+      or (select xid from change_event order by xid desc, seq desc limit 1) >= until_xid
+      or exists (
+        select from change_event
+        where seq > last_seq and seq < until_seq and xid < until_xid and (xid >= done_xid or seq >= done_seq)
+      ) as may
+    from event_cursor where name = ${name}`.execute(db);
+  const [row] = rows;
+  // Of a cursor that is missing whoever reads is told.
+  return row === undefined || row.may === true;
+}
+
+/**
  * Has all events that can be read now count as read: for a reader that is about to read all records as they are, and then
  * follows what comes. What a later transaction reads of the records is as those events left them, or later. False: another
  * transaction is at it.

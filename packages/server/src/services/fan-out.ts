@@ -2,7 +2,7 @@ import type { Profile } from '../profiles/profile.ts';
 import { getRecordType } from '../profiles/index.ts';
 import { findRaisedEvents } from '../profiles/events.ts';
 import { type Match, matchEvents, type NamedEvent } from '../registry/match-events.ts';
-import { readNextEvents, type StoredEvent } from '../registry/read-events.ts';
+import { mayHaveEvents, readNextEvents, type StoredEvent } from '../registry/read-events.ts';
 import type { Db } from '../store/database.ts';
 import { addPendingEvents, type Gathering, setGatheringUntil } from '../store/pending-events.ts';
 import { findNextRun } from './schedule.ts';
@@ -33,6 +33,7 @@ const EVENTS_A_TURN = 500;
 
 /** One turn. Returns how many events were read: as many as a turn takes means that there may be more. */
 export async function fanOut({ db, profiles, now, enqueue }: FanOutParts): Promise<{ read: number; isMore: boolean; due: number }> {
+  if (!(await mayHaveEvents(db, READER))) return { read: 0, isMore: false, due: 0 };
   return await db.transaction().execute(async (transaction) => {
     const events = await readNextEvents(transaction, READER, EVENTS_A_TURN);
     const today = new Date(now()).toISOString().slice(0, 10);

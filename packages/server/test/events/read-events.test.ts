@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readNextEvents, skipEvents } from '../../src/registry/read-events.ts';
+import { mayHaveEvents, readNextEvents, skipEvents } from '../../src/registry/read-events.ts';
 import { putRecords } from '../../src/registry/write.ts';
 import { openRegistry, person, type RegistryFixture } from '../records/registry-fixture.ts';
 
@@ -38,8 +38,11 @@ async function begin(): Promise<{ event(name: string): Promise<void>; commit(): 
 
 /** Other databases of the same PostgreSQL have transactions too, which hold the reader up for a moment. */
 async function read(expected: number, most = 100): Promise<string[]> {
+  const { db } = registry.database;
   for (let attempt = 0; ; attempt += 1) {
-    const events = await registry.database.db.transaction().execute((db) => readNextEvents(db, 'subscriptions', most));
+    const mayBeMore = await mayHaveEvents(db, 'subscriptions');
+    const events = await db.transaction().execute((transaction) => readNextEvents(transaction, 'subscriptions', most));
+    if (events.length > 0) expect(mayBeMore).toBe(true);
     if (events.length >= expected || attempt === 200) return events.map(({ recordType }) => recordType);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -86,6 +89,28 @@ describe('reading events', () => {
     await between.event('other');
     await between.commit();
     expect(await read(3)).toEqual(['v1', 'v2', 'other']);
+  });
+
+  it('tells without a lock that there is nothing to read, once all is read', async () => {
+    const { db } = registry.database;
+    expect(await mayHaveEvents(db, 'subscriptions')).toBe(false);
+    const [older, younger] = [await begin(), await begin()];
+    await younger.event('a');
+    expect(await mayHaveEvents(db, 'subscriptions')).toBe(false);
+    await younger.commit();
+    // It cannot be read yet, and must not be forgotten.
+    expect(await mayHaveEvents(db, 'subscriptions')).toBe(true);
+    expect(await read(0)).toEqual([]);
+    await older.rollback();
+    for (const name of ['b', 'c']) {
+      const writer = await begin();
+      await writer.event(name);
+      await writer.commit();
+    }
+    expect(await read(1, 1)).toEqual(['a']);
+    expect(await mayHaveEvents(db, 'subscriptions')).toBe(true);
+    expect(await read(2)).toEqual(['b', 'c']);
+    expect(await mayHaveEvents(db, 'subscriptions')).toBe(false);
   });
 
   it('waits for the oldest that is running', async () => {
