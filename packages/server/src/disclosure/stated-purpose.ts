@@ -7,6 +7,7 @@ import type { Grant } from './grant.ts';
  * tells, which is refused where it matters: consent is given for a purpose. Throws `rjct.search_criteria.invalid`.
  */
 export function decidePurpose(grant: Grant, criteria: Pick<SearchCriteria, 'consent' | 'authorize'>, pointer: string): string | undefined {
+  if (criteria.consent === undefined && criteria.authorize === undefined) return purposeOfAgreement(grant, pointer);
   const stated = (['consent', 'authorize'] as const).flatMap((member) => {
     const code = readCode(criteria[member], `${pointer}/${member}`);
     return code === undefined ? [] : [{ code, pointer: `${pointer}/${member}/purpose/code` }];
@@ -15,7 +16,10 @@ export function decidePurpose(grant: Grant, criteria: Pick<SearchCriteria, 'cons
     if (!grant.purposes.includes(code)) throw refusal('your agreement does not have this purpose', place);
   const [first, second] = stated;
   if (second !== undefined && second.code !== first?.code) throw refusal('consent and authorize state different purposes', second.pointer);
-  if (first !== undefined) return first.code;
+  return first === undefined ? purposeOfAgreement(grant, pointer) : first.code;
+}
+
+function purposeOfAgreement(grant: Grant, pointer: string): string | undefined {
   if (grant.legalBasis.kind === 'consent' && grant.purposes.length > 1)
     throw refusal('state the purpose in consent.purpose.code: your agreement has several', `${pointer}/consent`);
   return grant.purposes.length === 1 ? grant.purposes[0] : undefined;

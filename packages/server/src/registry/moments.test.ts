@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { latestBirth, readMoment } from './moments.ts';
+import { dayOf, latestBirth, readMoment } from './moments.ts';
+
+describe('dayOf', () => {
+  it('is the day in UTC, whichever was asked for before', () => {
+    for (const time of ['2026-11-30T23:59:59.999Z', '2026-12-01T00:00:00.000Z', '2026-11-30T00:00:00.000Z', '1969-12-31T23:59:59.999Z'])
+      expect(dayOf(Date.parse(time))).toBe(time.slice(0, 10));
+  });
+});
 
 describe('readMoment', () => {
   it('takes a date as a day, however it is written', () => {

@@ -14,6 +14,16 @@ interface Day {
   readonly day: number;
 }
 
+const DAY_MS = 86_400_000;
+let lastDay = { number: Number.NaN, name: '' };
+
+/** The day (UTC) of a moment in epoch milliseconds, `YYYY-MM-DD`. A message asks it for each of its items: the last one is kept in mind. */
+export function dayOf(millis: number): string {
+  const number = Math.floor(millis / DAY_MS);
+  if (number !== lastDay.number) lastDay = { number, name: new Date(millis).toISOString().slice(0, 10) };
+  return lastDay.name;
+}
+
 const YEAR = /^\d{4}$/;
 const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
 // With its zone: without one it is not known which moment is meant.

@@ -2,6 +2,7 @@ import type { Profile } from '../profiles/profile.ts';
 import { getRecordType } from '../profiles/index.ts';
 import { findRaisedEvents } from '../profiles/events.ts';
 import { type Match, matchEvents, type NamedEvent } from '../registry/match-events.ts';
+import { dayOf } from '../registry/moments.ts';
 import { mayHaveEvents, readNextEvents, type StoredEvent } from '../registry/read-events.ts';
 import type { Db } from '../store/database.ts';
 import { addPendingEvents, type Gathering, setGatheringUntil } from '../store/pending-events.ts';
@@ -36,7 +37,7 @@ export async function fanOut({ db, profiles, now, enqueue }: FanOutParts): Promi
   if (!(await mayHaveEvents(db, READER))) return { read: 0, isMore: false, due: 0 };
   return await db.transaction().execute(async (transaction) => {
     const events = await readNextEvents(transaction, READER, EVENTS_A_TURN);
-    const today = new Date(now()).toISOString().slice(0, 10);
+    const today = dayOf(now());
     const matches: Match[] = [];
     for (const [profile, recordTypeName, group] of groupEvents(profiles, events))
       matches.push(...(await matchEvents(transaction, profile, getRecordType(profile, recordTypeName), group, today)));

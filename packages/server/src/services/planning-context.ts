@@ -3,6 +3,7 @@ import { fieldUse, type Grant } from '../disclosure/grant.ts';
 import { decideSight } from '../disclosure/sight.ts';
 import { decidePurpose } from '../disclosure/stated-purpose.ts';
 import type { Profile } from '../profiles/profile.ts';
+import { dayOf } from '../registry/moments.ts';
 import type { SearchContext } from '../registry/search-context.ts';
 import type { Partner } from '../store/partners.ts';
 
@@ -48,7 +49,7 @@ export function planningContext(
       ...QUERY_LIMITS,
     },
     cursorKey,
-    today: new Date(now()).toISOString().slice(0, 10),
+    today: dayOf(now()),
     pointer,
   };
 }

@@ -102,16 +102,14 @@ export async function verifySigned<E extends Envelope | CallbackEnvelope>(
     if (key === undefined) unknown = kid;
     return key;
   };
-  const verify = async (): Promise<VerifiedMessage<E>> => {
-    try {
-      return await verifyBy(findKnown);
-    } catch (error) {
-      const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
-      if (key === undefined) throw error;
-      return verifyBy((kid) => (kid === key.kid ? key : undefined));
-    }
-  };
-  const message = await verify();
+  let message: VerifiedMessage<E>;
+  try {
+    message = await verifyBy(findKnown);
+  } catch (error) {
+    const key = unknown === undefined ? undefined : await reception.publishedKeys.findNewKey(partner, unknown);
+    if (key === undefined) throw error;
+    message = await verifyBy((kid) => (kid === key.kid ? key : undefined));
+  }
   if (message.signedBy !== undefined) reception.digestForms.set(partner.id, message.signedBy.form);
   return message;
 }

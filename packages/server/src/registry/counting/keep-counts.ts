@@ -2,6 +2,7 @@ import { CompiledQuery, sql } from 'kysely';
 import type { Profile } from '../../profiles/profile.ts';
 import type { Database, Db } from '../../store/database.ts';
 import { listAppliedTypes, type TypeOfRegistry } from '../applied-types.ts';
+import { dayOf } from '../moments.ts';
 import { readNextEvents, skipEvents } from '../read-events.ts';
 import { createParameters, type Parameters, tableOf } from '../sql.ts';
 import { ID_HASH } from './count-cells.ts';
@@ -24,7 +25,7 @@ export async function keepCounts(
 ): Promise<void> {
   const begun = performance.now();
   const types = await listAppliedTypes(database, profiles, ({ statistics }) => (statistics?.cubes ?? []).length > 0);
-  const today = new Date(now()).toISOString().slice(0, 10);
+  const today = dayOf(now());
   await runStep(database.db, begin);
   for (const type of types) await openType(database.db, type);
   /** Whether there is more to do, and time for it. */

@@ -10,6 +10,7 @@ const MOST_KEYS = 5;
 export const orderPage: Pass = (plan, criteria, context): SearchPlan => {
   const place = childPointer(context.pointer, 'sort');
   const items = criteria.sort ?? [];
+  if (items.length === 0) return plan;
   if (items.length > MOST_KEYS) throw sortRefusal(`records are sorted by at most ${MOST_KEYS} attributes`, place);
   const sort = items.map((item, index) => bindKey(item, plan, context, childPointer(place, index)));
   const names = new Set(sort.map(nameKey));
