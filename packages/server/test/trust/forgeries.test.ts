@@ -147,6 +147,7 @@ it('hundreds of damaged messages are refused, and nothing fails', async () => {
   if (serverKey === undefined) throw new Error('the server publishes no key to encrypt to');
   const before = await kept();
   let refused = 0;
+  let accepted = 0;
   for (let count = 0; count < 400; count += 1) {
     const sender = senders[random(senders.length)] ?? partner;
     const dialect = SIGNATURE_DIALECTS[random(3)] ?? 'dci';
@@ -158,13 +159,16 @@ it('hundreds of damaged messages are refused, and nothing fails', async () => {
     const answer = await post(url, sender.token, JSON.stringify({ ...original, signature: text }));
     expect(answer.status).toBeLessThan(500);
     // Blanks and a name in the other case are no damage to the dialect dci.
-    if (answer.status === 200) expect(dialect).toBe('dci');
-    else {
+    if (answer.status === 200) {
+      expect(dialect).toBe('dci');
+      accepted += 1;
+    } else {
       expectNothing(answer);
       refused += 1;
     }
   }
-  expect(refused).toBeGreaterThan(380);
+  // How many are harmless differs from run to run, for what is damaged is made anew each time.
+  expect(refused).toBeGreaterThan(350);
   const after = await kept();
-  expect(Number(after.disclosures) - Number(before.disclosures)).toBeLessThan(20);
+  expect(Number(after.disclosures) - Number(before.disclosures)).toBe(accepted);
 });
