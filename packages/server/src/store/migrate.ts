@@ -23,7 +23,7 @@ import * as consentChanges from './migrations/0014b-consent-changes.ts';
 import * as remade from './migrations/0014c-remade.ts';
 import * as extracts from './migrations/0015-extracts.ts';
 import * as auditAppend from './migrations/0016-audit-append.ts';
-import * as auditIndexes from './migrations/0017-audit-indexes.ts';
+import * as auditIndex from './migrations/0017-audit-index.ts';
 
 /** Forward only; the name orders them and is never changed once released. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -49,7 +49,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0014c-remade': remade,
   '0015-extracts': extracts,
   '0016-audit-append': auditAppend,
-  '0017-audit-indexes': auditIndexes,
+  '0017-audit-index': auditIndex,
 };
 
 /** Brings the fixed tables up to date. Safe to run from several processes at once: one does the work, the others wait. */
