@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { DciError } from '@dci/protocol';
 import type { Partner } from '../store/partners.ts';
 import { type AccessToken, AccessTokenError, type AccessTokenReader } from './access-token.ts';
@@ -43,20 +44,21 @@ const LONGEST_HEADER = 8_192;
 const MOST_REMEMBERED = 10_000;
 
 export function createTokenVerifier(parts: TokenVerifierParts): TokenVerifier {
-  // By the header it came in, the oldest use first.
   const remembered = new Map<string, VerifiedToken>();
 
-  async function read(authorization = ''): Promise<VerifiedToken> {
-    const known = remembered.get(authorization);
-    remembered.delete(authorization);
-    const verified = known ?? (await readToken(parts, parseBearer(authorization)));
+  async function read(token: string): Promise<VerifiedToken> {
+    const digest = hash('sha256', token, 'base64');
+    const known = remembered.get(digest);
+    remembered.delete(digest);
+    const verified = known ?? (await readToken(parts, token));
     if (verified.expiresAt <= parts.now()) throw refuse('the access token has expired');
-    remember(authorization, verified);
+    remember(digest, verified);
     return verified;
   }
 
-  function remember(authorization: string, verified: VerifiedToken): void {
-    remembered.set(authorization, verified);
+  // The oldest use stands first.
+  function remember(digest: string, verified: VerifiedToken): void {
+    remembered.set(digest, verified);
     if (remembered.size <= MOST_REMEMBERED) return;
     const [oldest] = remembered.keys();
     if (oldest !== undefined) remembered.delete(oldest);
@@ -64,7 +66,7 @@ export function createTokenVerifier(parts: TokenVerifierParts): TokenVerifier {
 
   return {
     async verify(authorization) {
-      const token = await read(authorization);
+      const token = await read(parseBearer(authorization));
       return 'issuer' in token ? findCaller(parts, token) : findHolder(parts, token);
     },
   };
@@ -92,8 +94,8 @@ function findCaller({ directory, trust }: TokenVerifierParts, token: OutsideToke
 }
 
 /** RFC 6750, 2.1. */
-function parseBearer(authorization: string): string {
-  if (authorization === '') throw refuse('an access token is needed: Authorization: Bearer …');
+function parseBearer(authorization: string | undefined): string {
+  if (authorization === undefined || authorization === '') throw refuse('an access token is needed: Authorization: Bearer …');
   if (authorization.length > LONGEST_HEADER) throw refuse(`the Authorization header is longer than ${LONGEST_HEADER} characters`);
   const token = /^bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
   if (token === undefined) throw refuse('the Authorization header is not of the form "Bearer …"');

@@ -1,4 +1,12 @@
-import { canonicalJson, generateSigningKey, SIGNATURE_DIALECTS, type SignatureDialect, signContent, signedContent } from '@dci/protocol';
+import {
+  canonicalJson,
+  generateSigningKey,
+  parseSignature,
+  SIGNATURE_DIALECTS,
+  type SignatureDialect,
+  signContent,
+  signedContent,
+} from '@dci/protocol';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mutate, seededRandom } from '../../../protocol/test/support/mutate.ts';
@@ -148,7 +156,8 @@ it('hundreds of damaged messages are refused, and nothing fails', async () => {
   const before = await kept();
   let refused = 0;
   let accepted = 0;
-  for (let count = 0; count < 400; count += 1) {
+  // Some damage is harmless; how much differs from run to run, for what is damaged is made anew each time.
+  for (let count = 0; count < 400 || (refused <= 380 && count < 500); count += 1) {
     const sender = senders[random(senders.length)] ?? partner;
     const dialect = SIGNATURE_DIALECTS[random(3)] ?? 'dci';
     const original = JSON.parse(
@@ -161,14 +170,14 @@ it('hundreds of damaged messages are refused, and nothing fails', async () => {
     // Blanks and a name in the other case are no damage to the dialect dci.
     if (answer.status === 200) {
       expect(dialect).toBe('dci');
+      expect(parseSignature(text.trim())).toEqual(parseSignature(original.signature));
       accepted += 1;
     } else {
       expectNothing(answer);
       refused += 1;
     }
   }
-  // How many are harmless differs from run to run, for what is damaged is made anew each time.
-  expect(refused).toBeGreaterThan(350);
+  expect(refused).toBeGreaterThan(380);
   const after = await kept();
   expect(Number(after.disclosures) - Number(before.disclosures)).toBe(accepted);
 });
