@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { benchAudit } from './audit.ts';
 import { writeAuditReport } from './audit-report.ts';
+import { benchBound } from './bound.ts';
+import { writeBoundReport } from './bound-report.ts';
 import { benchExtract } from './extract.ts';
 import { writeExtractReport } from './extract-report.ts';
 import { benchFairness } from './fairness.ts';
@@ -20,6 +22,7 @@ import { writeCountsReport } from './counts-report.ts';
 
 const USAGE = `Usage: npm run bench -- search [options]
        npm run bench -- audit [options]
+       npm run bench -- bound [options]
        npm run bench -- fanout [options]
        npm run bench -- fairness [options]
        npm run bench -- matching [options]
@@ -29,6 +32,8 @@ const USAGE = `Usage: npm run bench -- search [options]
 
 search compares signed identifier search with the floor: bare node:http and pg, the same look-up, nothing else.
 audit compares it with the same server without its audit trail.
+bound tells how near to the floor signed search can come on this machine: the floor, with no more than one signature
+verified, one made and one row committed for an answer, against the floor and against the server.
 
   --persons N       persons in the database, generated on the first run (100000)
   --seed N          seed of the generator (1)
@@ -64,11 +69,11 @@ notify measures how long a change is on its way to its subscribers, and whether 
   --subscribers N   subscribers, each of whom every change concerns (10)
   --seconds N       how long (20)
 
-  --rounds N        rounds; of search and audit pairs of rounds in turn, of fairness without the sick and with them (5)
+  --rounds N        rounds; of search, audit and bound pairs of rounds in turn, of fairness without the sick and with them (5)
   --json            print one JSON object; signed.ratio is the median of server by floor, pair by pair; ratio of fanout the
                     cost of an event at the last number of subscriptions by that at the first; ratio of fairness the
                     median of p95 with the sick by p95 without, pair by pair; ratio of audit the rate with audit by that
-                    without; latency.p95 of notify milliseconds from commit to arrival
+                    without; bound.ratio the bound by the floor, server.ratio the server by the bound; latency.p95 of notify milliseconds from commit to arrival
 `;
 
 const OPTIONS = {
@@ -114,6 +119,10 @@ const BENCHES: Readonly<Record<string, Measure>> = {
   async audit(values, json, say) {
     const bench = await benchAudit(readSearchOptions(values), say);
     return json ? JSON.stringify(bench) : writeAuditReport(bench);
+  },
+  async bound(values, json, say) {
+    const bench = await benchBound(readSearchOptions(values), say);
+    return json ? JSON.stringify(bench) : writeBoundReport(bench);
   },
   async fanout(values, json, say) {
     const subscriptions = values.subscriptions.split(',').map(Number);

@@ -1,6 +1,8 @@
 import Table from 'cli-table3';
 import type { Comparison, Side } from './comparison.ts';
 import type { Machine } from './machine.ts';
+import type { RoundOptions } from './pairs.ts';
+import type { SceneOptions } from './scene.ts';
 import type { SearchBench } from './search.ts';
 
 /** The bench as a table for people. */
@@ -24,12 +26,25 @@ export function writeReport({ options, machine, signed, unsigned, batch }: Searc
     colAligns: ['left', ...Array<'right'>(11).fill('right')],
   });
   table.push(...writeRows('signed', signed), ...writeRows('unsigned', unsigned), ...writeRows('signed, 50 a message', batch));
-  return [
-    table.toString(),
-    `${options.persons} persons; ${options.rounds} pairs of rounds of ${options.seconds} s, floor and server in turn; ` +
-      `${options.connections} connections; ${options.signature} both ways; one process each`,
-    writeMachine(machine),
-  ].join('\n');
+  return [table.toString(), writeRounds(options), writeMachine(machine)].join('\n');
+}
+
+/** Sides that were measured in turn, with what a request of theirs takes. */
+export function writeSides(title: string, sides: readonly (readonly [name: string, side: Side])[]): string {
+  const table = new Table({
+    head: [title, 'requests/s', 'min–max', 'p50 ms', 'p95 ms', 'p99 ms', 'CPU µs', 'main', 'threads', 'database'],
+    style: { head: [], border: [] },
+    colAligns: ['left', ...Array<'right'>(9).fill('right')],
+  });
+  table.push(...sides.map(([name, side]) => [name, ...writeSide(side), ...writeCpuTime(side)]));
+  return table.toString();
+}
+
+export function writeRounds({ persons, rounds, seconds, connections, signature }: SceneOptions & RoundOptions): string {
+  return (
+    `${persons} persons; ${rounds} pairs of rounds of ${seconds} s in turn; ${connections} connections; ` +
+    `${signature} both ways; one process each`
+  );
 }
 
 export function writeMachine({ cpus, cpu, memoryGiB, loadBefore, node, postgres, settings }: Machine): string {

@@ -1,6 +1,6 @@
+import type { BareOrder, BareReady } from './bare-search.ts';
 import { startChild } from './child.ts';
 import type { Comparison } from './comparison.ts';
-import type { FloorOrder, FloorReady } from './floor.ts';
 import type { Machine } from './machine.ts';
 import type { Traffic } from './messages.ts';
 import { FIRST_WARM_UP_SECONDS, type RoundOptions, runPairs, type Targets } from './pairs.ts';
@@ -30,7 +30,7 @@ export async function benchSearch(options: SearchBenchOptions, say: (text: strin
     const { machine, identifiers } = scene;
     const partner = await scene.addPartner('required');
     const unsignedPartner = await scene.addPartner('optional');
-    const child = scene.closing(startChild<FloorOrder, FloorReady>('./floor.js'), (floor) => floor.stop());
+    const child = scene.closing(startChild<BareOrder, BareReady>('./floor.js'), (floor) => floor.stop());
     const floor = await child.ask({ connection: scene.opened.database.connection, ...readStatements(REGISTRY) });
     const server = await scene.startServer();
     const targets: Targets = {

@@ -1,8 +1,8 @@
 import { BUILT_IN_PROFILES, compileLookUp, compileLookUps, type LookUpPlan } from '@dci/server';
-import type { FloorOrder } from './floor.ts';
+import type { BareOrder } from './bare-search.ts';
 
 /** The statements by which the server looks up persons by identifier, taken from the server. */
-export function readStatements(registry: string): Pick<FloorOrder, 'lookUp' | 'lookUps'> {
+export function readStatements(registry: string): Pick<BareOrder, 'lookUp' | 'lookUps'> {
   const plan = planLookUp(registry);
   const lookUp = compileLookUp(plan);
   const lookUps = compileLookUps([plan, plan]);

@@ -8,3 +8,4 @@ export { reconcileProfile } from './registry/reconcile.ts';
 export { putRecords } from './registry/write.ts';
 export { fanOut } from './services/fan-out.ts';
 export { compileLookUp, compileLookUps, type LookUpPlan } from './registry/look-up.ts';
+export { openSignatureExecutor } from './threads/signature-executor.ts';
