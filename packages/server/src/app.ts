@@ -152,7 +152,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
         gate,
         ...createForeground(searching),
         ...background,
-        extracts: createExtractFetcher({ ...searching, db: database.db, now }),
+        extracts: createExtractFetcher({ ...searching, db: database.db, directory, now }),
         inbox: createInbox({ ...searching, db: database.db, directory, sealer }),
         auditor: createAuditorService({ ...database, audit, profiles, cursorKey, hashIdentifier, now }),
         write: createWriteService(writing, RECORD_WRITES),

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Db } from '../store/database.ts';
-import { loadExtracts } from '../store/extracts.ts';
-import { loadPartners } from '../store/partners.ts';
+import { isStillOpen } from '../services/extract-terms.ts';
+import { type ExtractState, loadExtracts, type StoredExtract } from '../store/extracts.ts';
+import { loadPartners, type Partner } from '../store/partners.ts';
 import { loadConfig, withDatabase } from './context.ts';
 import { addExamples, printJson, printTable } from './output.ts';
 
@@ -33,13 +34,13 @@ export function registerExtractList(extract: Command): void {
 }
 
 async function describeAll(db: Db) {
-  const names = new Map((await loadPartners(db)).map(({ id, senderId }) => [id, senderId]));
+  const partners = new Map((await loadPartners(db)).map((partner) => [partner.id, partner]));
   const extracts = await loadExtracts(db);
   return extracts.map((extract) => ({
     id: extract.id,
-    partner: names.get(extract.partnerId) ?? extract.partnerId,
+    partner: partners.get(extract.partnerId)?.senderId ?? extract.partnerId,
     registry: extract.registry,
-    state: extract.expiresAt.getTime() < Date.now() ? 'expired' : extract.state,
+    state: describeState(extract, partners.get(extract.partnerId)),
     records: extract.expected,
     written: extract.written,
     bytes: extract.made?.bytes ?? null,
@@ -49,4 +50,11 @@ async function describeAll(db: Db) {
     made_at: extract.madeAt,
     expires_at: extract.expiresAt,
   }));
+}
+
+/** `closed`: made, and not to be fetched any more, for its partner or a consent has changed since. */
+function describeState(extract: StoredExtract, partner: Partner | undefined): ExtractState | 'closed' | 'expired' {
+  if (extract.expiresAt.getTime() < Date.now()) return 'expired';
+  if (extract.state === 'making') return 'making';
+  return partner !== undefined && extract.unchanged && isStillOpen(extract, partner) ? 'ready' : 'closed';
 }

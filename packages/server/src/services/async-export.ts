@@ -4,7 +4,7 @@ import { decideGrant, type Grant } from '../disclosure/grant.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { type CountPlan, planCount } from '../registry/counting/plan-count.ts';
 import type { Db } from '../store/database.ts';
-import { countExtracts, findExtractOf, type StoredExtract } from '../store/extracts.ts';
+import { countExtractJobs, findExtractOf, loadCurrentExtracts, type StoredExtract } from '../store/extracts.ts';
 import type { Partner } from '../store/partners.ts';
 import type { Transaction } from '../store/transactions.ts';
 import type { ActionWork, AnswerPart, AsyncAction } from './async-action.ts';
@@ -58,7 +58,8 @@ export function createAsyncExport(parts: AsyncExportParts): AsyncAction {
       };
     },
     async begin(db, { partner }) {
-      if ((await countExtracts(db, partner.id, EXPORT)) >= MOST_EXTRACTS)
+      const kept = (await loadCurrentExtracts(db, partner.id)).filter((extract) => isStillOpen(extract, partner));
+      if (kept.length + (await countExtractJobs(db, partner.id, EXPORT)) >= MOST_EXTRACTS)
         throw new DciError(
           'err.request.too_many_requests',
           `you have ${MOST_EXTRACTS} extracts that are being made or can be fetched; wait until some expire`,

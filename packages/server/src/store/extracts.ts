@@ -43,6 +43,8 @@ export interface StoredExtract extends NewExtract {
   readonly createdAt: Date;
   /** Once it is ready. */
   readonly made: MadeExtract | undefined;
+  /** That no consent under which it may have been made was changed since. */
+  readonly unchanged: boolean;
 }
 
 /** In place of whatever there is of the same request: one that was begun, or one that is not open any more. */
@@ -99,17 +101,19 @@ export async function finishExtract(
 /** Where consent was the ground: none was withdrawn or changed since, of this partner or a class it may belong to. */
 const UNCHANGED = sql<boolean>`(not extract.by_consent or not ${consentsChangedSince(sql`extract.partner_id`, sql`extract.made_at`)})`;
 
-const current = (db: Db) => db.selectFrom('extract').selectAll().where(sql<boolean>`expires_at > now()`).where(UNCHANGED);
+const stored = (db: Db) => db.selectFrom('extract').selectAll().select(UNCHANGED.as('unchanged'));
+
+const current = (db: Db) => stored(db).where(sql<boolean>`expires_at > now()`).where(UNCHANGED).where('state', '=', 'ready');
 
 /** One that the partner may fetch, as far as that does not depend on its terms. */
 export async function findExtract(db: Db, partnerId: string, id: string): Promise<StoredExtract | undefined> {
-  const row = await current(db).where('id', '=', id).where('partner_id', '=', partnerId).where('state', '=', 'ready').executeTakeFirst();
+  const row = await current(db).where('id', '=', id).where('partner_id', '=', partnerId).executeTakeFirst();
   return row === undefined ? undefined : readExtract(row);
 }
 
 /** That of a request, likewise. */
 export async function findExtractOf(db: Db, transactionId: string): Promise<StoredExtract | undefined> {
-  const row = await current(db).where('transaction_id', '=', transactionId).where('state', '=', 'ready').executeTakeFirst();
+  const row = await current(db).where('transaction_id', '=', transactionId).executeTakeFirst();
   return row === undefined ? undefined : readExtract(row);
 }
 
@@ -129,17 +133,21 @@ export async function loadPiece(
   return row?.sealed;
 }
 
-/** Extracts that a partner has, or that jobs of this kind are to make for it. */
-export async function countExtracts(db: Db, partnerId: string, kind: string): Promise<number> {
+/** All that the partner may fetch, likewise. */
+export async function loadCurrentExtracts(db: Db, partnerId: string): Promise<StoredExtract[]> {
+  return (await current(db).where('partner_id', '=', partnerId).execute()).map(readExtract);
+}
+
+/** Jobs of this kind that are to make extracts for a partner. */
+export async function countExtractJobs(db: Db, partnerId: string, kind: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    select (select count(*) from extract where partner_id = ${partnerId} and state = 'ready' and expires_at > now())::integer
-      + (select count(*) from job where kind = ${kind} and owner = ${partnerId} and state <> 'dead')::integer as count`.execute(db);
+    select count(*)::integer as count from job where kind = ${kind} and owner = ${partnerId} and state <> 'dead'`.execute(db);
   return rows[0]?.count ?? 0;
 }
 
 /** The newest first. */
 export async function loadExtracts(db: Db): Promise<StoredExtract[]> {
-  const rows = await db.selectFrom('extract').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').execute();
+  const rows = await stored(db).orderBy('created_at', 'desc').orderBy('id', 'desc').execute();
   return rows.map(readExtract);
 }
 
@@ -154,7 +162,7 @@ export async function deleteExtract(db: Db, id: string): Promise<boolean> {
   return numDeletedRows === 1n;
 }
 
-function readExtract(row: Selectable<Tables['extract']>): StoredExtract {
+function readExtract(row: Selectable<Tables['extract']> & { readonly unchanged: boolean }): StoredExtract {
   const { bytes, sha256, segments, manifest } = row;
   const isMade = bytes !== null && sha256 !== null && segments !== null && manifest !== null;
   return {
@@ -172,5 +180,6 @@ function readExtract(row: Selectable<Tables['extract']>): StoredExtract {
     written: Number(row.written),
     createdAt: row.created_at,
     made: isMade ? { bytes: Number(bytes), sha256, segments, manifest } : undefined,
+    unchanged: row.unchanged,
   };
 }

@@ -2,6 +2,8 @@ import { createHash, generateKeyPairSync } from 'node:crypto';
 import { type DecryptionKey, importDecryptionKey, parseStatisticsResponse, parseTxnStatusResponse } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MOST_LEFT_OUT } from '../../src/disclosure/disclose-extract.ts';
+import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
+import { changePartner } from '../../src/services/register-partner.ts';
 import { holdJobs, resumeJobs } from '../../src/store/lanes.ts';
 import { purgeKind, RETENTION_KINDS } from '../../src/store/retention.ts';
 import { runHere } from '../partners/command-line.ts';
@@ -266,8 +268,11 @@ describe('while it is made, and after', () => {
     expect(strangers).toEqual([]);
   });
 
-  it('the operator sees it, and deletes it', async () => {
+  it('the operator sees it, whether it can be fetched, and deletes it', async () => {
     const { extract } = await getExtract(world, researcher, { dimensions: ['marital_status'] });
+    const changed = await addResearcher(world, 'changed.test');
+    const { extract: other } = await getExtract(world, changed, { dimensions: ['marital_status'] });
+    await changePartner(world.test.database.db, BUILT_IN_PROFILES, changed.senderId, { terms: { limits: { statisticsThreshold: 50 } } });
     const { host, user, database } = world.test.database.connection;
     const environment = {
       DCI_DATABASE_URL: `postgresql:///${database}?host=${host}&user=${user}`,
@@ -284,6 +289,7 @@ describe('while it is made, and after', () => {
       bytes,
       sha256,
     });
+    expect((await list()).find((row) => row['id'] === other.extract_id)).toMatchObject({ partner: changed.senderId, state: 'closed' });
     expect((await runHere(environment, ['extract', 'delete', id])).status).toBe(0);
     expect((await list()).some((row) => row['id'] === id)).toBe(false);
     expect((await fetchBytes(extract.url, researcher.token)).status).toBe(404);

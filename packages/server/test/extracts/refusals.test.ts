@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { importEncryptionKey, publicEncryptionJwk } from '@dci/protocol';
+import { importEncryptionKey, publicEncryptionJwk, SEGMENT_BYTES, SEGMENT_TAG_BYTES } from '@dci/protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { socialProfile } from '../../src/profiles/social.ts';
@@ -46,6 +46,30 @@ async function readState(): Promise<Json | undefined> {
       (select count(*) from job where kind = 'export')::integer as jobs`,
   );
   return rows[0];
+}
+
+/** Makes it one of so many segments, of nothing, and returns how many bytes it has then. */
+async function lengthenExtract(id: string, segments: number): Promise<number> {
+  const length = SEGMENT_BYTES + SEGMENT_TAG_BYTES;
+  const { pool } = world.test.database;
+  await pool.query('delete from extract_segment where extract_id = $1', [id]);
+  await pool.query('insert into extract_segment (extract_id, number, sealed) select $1, n, $3 from generate_series(0, $2 - 1) as n', [
+    id,
+    segments,
+    Buffer.alloc(length),
+  ]);
+  await pool.query('update extract set segments = $2, bytes = $3 where id = $1', [id, segments, segments * length]);
+  return segments * length;
+}
+
+/** As many more of the same. */
+async function copyExtract(id: string, copies: number): Promise<void> {
+  await world.test.database.pool.query(
+    `insert into extract (id, transaction_id, partner_id, registry, state, terms, kid, by_consent, made_at, expires_at, expected, bytes, sha256, segments, manifest)
+     select gen_random_uuid(), gen_random_uuid(), partner_id, registry, state, terms, kid, by_consent, made_at, expires_at, expected, bytes, sha256, segments, manifest
+     from extract, generate_series(1, $2) where id = $1`,
+    [id, copies],
+  );
 }
 
 const NOTHING = { extracts: 0, segments: 0, jobs: 0 };
@@ -145,16 +169,23 @@ describe('a request for an extract is not taken', () => {
     const partner = await addResearcher(world, 'hoarder.test');
     const { extract } = await getExtract(world, partner, { dimensions: ['sex'] });
     const { pool } = world.test.database;
-    await pool.query(
-      `insert into extract (id, transaction_id, partner_id, registry, state, terms, kid, by_consent, made_at, expires_at, expected, bytes, sha256, segments, manifest)
-       select gen_random_uuid(), gen_random_uuid(), partner_id, registry, state, terms, kid, by_consent, made_at, expires_at, expected, bytes, sha256, segments, manifest
-       from extract, generate_series(1, 49) where id = $1`,
-      [extract.extract_id],
-    );
+    await copyExtract(extract.extract_id, 49);
     const answer = await sendExport(world, partner, exportBody(partner, { dimensions: ['sex'] }));
     expect([answer.status, answer.body.errors?.[0]?.code]).toEqual([429, 'err.request.too_many_requests']);
     await pool.query('delete from extract where id <> $1', [extract.extract_id]);
     expect((await askExport(world, partner, { dimensions: ['sex'] })).status).toBe('succ');
+  });
+
+  it('but extracts that cannot be fetched any more are not among them', async () => {
+    const partner = await addResearcher(world, 'changed.test');
+    const { extract } = await getExtract(world, partner, { dimensions: ['sex'] });
+    await copyExtract(extract.extract_id, 49);
+    const { db } = world.test.database;
+    await changePartner(db, BUILT_IN_PROFILES, partner.senderId, { terms: { limits: { statisticsThreshold: 50 } } });
+    await vi.waitFor(async () => expect((await askExport(world, partner, { dimensions: ['sex'] })).status).toBe('succ'), {
+      timeout: 10_000,
+      interval: 50,
+    });
   });
 
   it('at a path of a registry that is not open', async () => {
@@ -264,6 +295,30 @@ describe('what was made is there for nobody', () => {
       },
       { timeout: 10_000, interval: 50 },
     );
+  });
+
+  it('any further, to who is fetching it when it is closed', async () => {
+    const partner = await addResearcher(world, 'fetching.test');
+    const { extract } = await getExtract(world, partner, { dimensions: ['sex'] });
+    const bytes = await lengthenExtract(extract.extract_id, 32);
+    const whole = await fetchBytes(extract.url, partner.token);
+    expect((await whole.arrayBuffer()).byteLength).toBe(bytes);
+
+    const closed = await fetchBytes(extract.url, partner.token);
+    expect([closed.status, closed.headers.get('content-length')]).toEqual([200, String(bytes)]);
+    await changePartner(world.test.database.db, BUILT_IN_PROFILES, partner.senderId, { terms: { active: false } });
+    await vi.waitFor(async () => expect((await fetchBytes(extract.url, partner.token)).status).toBe(401), {
+      timeout: 10_000,
+      interval: 50,
+    });
+    // It is looked for again each second.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    let came = 0;
+    const reading = (async () => {
+      for await (const piece of closed.body ?? []) came += (piece as Uint8Array).byteLength;
+    })();
+    await expect(reading).rejects.toThrow('terminated');
+    expect(came).toBeLessThan(bytes);
   });
 
   it('once its key is not registered any more; a new one beside it changes nothing', async () => {
