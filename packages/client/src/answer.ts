@@ -45,7 +45,7 @@ type Sent = RequestMessage<{ readonly transaction_id: string }>;
  * @throws DciAnswerError where it must not be used; DciRefusal where it says that all of it was refused
  */
 export async function readAnswer<Item extends AnswerItem>(
-  { action, parse }: Question<Item>,
+  question: Question<Item>,
   { body, status }: Pick<HttpAnswer, 'body' | 'status'>,
   asked: Sent,
   trust: Trust,
@@ -54,10 +54,10 @@ export async function readAnswer<Item extends AnswerItem>(
   const envelope = understand(() => parseCallbackEnvelope(received.value));
   const signedBy = trust.signatures === 'required' ? await verifyAnswer(received, envelope, trust) : undefined;
   const { header } = envelope;
-  assertOurs(header, action, asked);
+  assertOurs(header, question, asked);
   if (envelope.message === undefined) throw headerRefusal(header, status);
   const { message } = await openAnswer(envelope, asked, trust);
-  const response = understand(() => parse(message));
+  const response = understand(() => question.parse(message));
   const items = orderItems(response, asked);
   if (header.status === 'rjct') throw itemsRefusal(header, items, status);
   return { header, transactionId: response.transaction_id, correlationId: response.correlation_id, items, signedBy };
@@ -125,8 +125,8 @@ async function openAnswer(envelope: CallbackEnvelope, asked: Sent, { decryptionK
   }
 }
 
-function assertOurs(header: CallbackHeader, action: string, asked: Sent): void {
-  if (header.action !== `on-${action}`)
+function assertOurs(header: CallbackHeader, { action, answeredBy }: Omit<Question<AnswerItem>, 'parse'>, asked: Sent): void {
+  if (header.action !== answeredBy)
     throw new DciAnswerError(`the answer is no answer to what was asked (${action}): its action is "${header.action}"`);
   if (header.receiver_id !== undefined && header.receiver_id !== asked.header.sender_id)
     throw new DciAnswerError(`the answer is for another receiver, "${header.receiver_id}"`);

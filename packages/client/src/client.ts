@@ -7,6 +7,7 @@ import type {
   ExtractManifest,
   MatchCriteria,
   MatchResponseItem,
+  RequestState,
   SearchCriteria,
   SearchResponseItem,
   SignatureDialect,
@@ -14,6 +15,7 @@ import type {
   StatisticsCriteria,
   StatisticsResponseItem,
   SubscribeCriteria,
+  TxnType,
   VerificationKey,
 } from '@dci/protocol';
 import { type Credentials, createTokenSource } from './access-token.ts';
@@ -22,8 +24,8 @@ import { createFixedKeySet, createRemoteKeySet, type KeySet } from './key-set.ts
 import { readRefusal } from './refusal.ts';
 import { DciAnswerError } from './errors.ts';
 import { type Answer, readAnswer } from './answer.ts';
-import { composeItems, type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
-import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH, STATISTICS } from './question.ts';
+import { composeItems, composeTxnStatus, type Content, type RequestMessage, writeEncryptedMessage, writeMessage } from './message.ts';
+import { type AnswerItem, EXISTS, MATCH, type Question, SEARCH, STATISTICS, TXN_STATUS } from './question.ts';
 import { composeSearch } from './search-message.ts';
 import { composeSubscribe, composeUnsubscribe } from './subscribe-message.ts';
 import { fetchManifest, type FetchedManifest } from './extract/fetch-manifest.ts';
@@ -90,6 +92,17 @@ export type MatchAnswer = Answer<MatchResponseItem>;
 
 /** The answer to a request for statistics: numbers with `succ`. */
 export type StatisticsAnswer = Answer<StatisticsResponseItem>;
+
+/** Which earlier request is asked after: what it asked for, and its own `transaction_id`. */
+export interface StatusQuestion {
+  readonly type: Exclude<TxnType, 'receipt'>;
+  readonly transactionId: string;
+}
+
+/** What became of an earlier request. */
+export interface StatusAnswer extends Pick<Answer<never>, 'header' | 'signedBy'> {
+  readonly state: RequestState;
+}
 
 /** A client of one DCI server, as one of its partners. It holds a token and the server's keys; make one and keep it. */
 export interface DciClient {
@@ -205,6 +218,19 @@ export interface DciClient {
    * await client.exportLater({ dimensions: ['region', 'sex', 'education_level'], format: 'csv', ...everything });
    */
   exportLater(criteria: ExportCriteria, options?: LaterOptions): Promise<Acknowledged>;
+  /**
+   * Asks what became of an earlier request of this partner: what would be sent to it, or was, of requests that are answered
+   * later. Items that are still worked on have the status `pdng`.
+   *
+   * Source: `POST registry/sync/txn/status` of the SPDCI OpenAPI 1.0.0. Needs the scope `registry/search`.
+   *
+   * @throws as `search`; DciRefusal also where no such request of this partner is known
+   *
+   * @example
+   * const { state } = await client.findStatus({ type: 'export', transactionId }, { registry: 'social' });
+   * const extract = state.export_response?.[0]?.extract;
+   */
+  findStatus(asked: StatusQuestion, options?: Pick<SearchOptions, 'registry'>): Promise<StatusAnswer>;
   /**
    * Fetches the manifest of an extract and verifies it: signed by the server, made out to this partner.
    *
@@ -334,10 +360,27 @@ export function createDciClient(options: DciClientOptions): DciClient {
     criteria: readonly object[],
     { registry, transactionId, locale }: SearchOptions = {},
   ): Promise<Answer<Item>> {
-    const asked = await write(composeItems(question.action, { criteria, transactionId, locale, now: now() }));
-    const answer = await post(urlOf(registry, `sync/${question.action}`), asked.text);
+    const content = composeItems(question.action, { criteria, transactionId, locale, now: now() });
+    return await askAt(urlOf(registry, `sync/${question.action}`), question, content);
+  }
+
+  async function askAt<Item extends AnswerItem>(
+    url: string,
+    question: Question<Item>,
+    content: Content<{ readonly transaction_id: string }>,
+  ): Promise<Answer<Item>> {
+    const asked = await write(content);
+    const answer = await post(url, asked.text);
     if (answer.status !== 200) throw readRefusal(answer);
     return await readAnswer(question, answer, asked, trust);
+  }
+
+  async function findStatus({ type, transactionId }: StatusQuestion, registry: string | undefined): Promise<StatusAnswer> {
+    const answer = await askAt(urlOf(registry, 'sync/txn/status'), TXN_STATUS, composeTxnStatus(type, transactionId));
+    const { header, signedBy, items } = answer;
+    const [item] = items;
+    if (item?.state.transaction_id !== transactionId) throw new DciAnswerError('the answer is about another request');
+    return { header, signedBy, state: item.state };
   }
 
   const urlOf = (registry: string | undefined, path: string): string =>
@@ -355,6 +398,7 @@ export function createDciClient(options: DciClientOptions): DciClient {
     unsubscribe: async (codes, later = {}) => await askLater('unsubscribe', composeUnsubscribe(codes, { ...later, now: now() }), later),
     exportLater: async (criteria, later = {}) =>
       await askLater('export', composeItems('export', { ...later, criteria: [criteria], now: now() }), later),
+    findStatus: async (asked, { registry } = {}) => await findStatus(asked, registry),
     fetchExtractManifest: async (url) =>
       await fetchManifest(url, { open: (headers) => open(`${url}/manifest`, headers), keys, senderId, receiverId }),
     readExtract: (url, manifest, from = 0) => readContent((headers) => open(url, headers), manifest.content, from),

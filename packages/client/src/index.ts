@@ -12,6 +12,8 @@ export {
   type SearchAnswer,
   type SearchOptions,
   type StatisticsAnswer,
+  type StatusAnswer,
+  type StatusQuestion,
 } from './client.ts';
 export { DciAnswerError, DciConnectionError, DciRefusal } from './errors.ts';
 export type { FetchedManifest } from './extract/fetch-manifest.ts';

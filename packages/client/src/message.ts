@@ -9,6 +9,8 @@ import {
   type SigningKey,
   signContent,
   signedContent,
+  type TxnStatusRequest,
+  type TxnType,
   writeSignedEnvelope,
 } from '@dci/protocol';
 
@@ -74,6 +76,15 @@ export function listReferences({ header }: RequestMessage<object>): readonly str
 
 function referenceOf(index: number): string {
   return String(index + 1);
+}
+
+export const FIRST_REFERENCE = referenceOf(0);
+
+/** A question after an earlier request of this partner. */
+export function composeTxnStatus(type: TxnType, transactionId: string): Content<TxnStatusRequest> {
+  const asked = { txn_type: type, attribute_type: 'transaction_id', attribute_value: transactionId } as const;
+  const message = { transaction_id: randomUUID(), txnstatus_request: { reference_id: FIRST_REFERENCE, ...asked } };
+  return { action: 'txn-status', totalCount: 1, message };
 }
 
 const SIGNATURE_LIFETIME_SECONDS = 300;

@@ -1,7 +1,15 @@
-import { generateSigningKey, importPublicKey, parseExportRequest, publicJwk, SIGNATURE_DIALECTS } from '@dci/protocol';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import {
+  canonicalJson,
+  generateSigningKey,
+  importPublicKey,
+  parseExportRequest,
+  parseTxnStatusRequest,
+  publicJwk,
+  SIGNATURE_DIALECTS,
+} from '@dci/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDciClient, DciAnswerError, type DciClient, type DciClientOptions, DciRefusal } from '../src/index.ts';
-import { CREDENTIALS, REGISTRY_ID, type Registry, refuse, startRegistry, verifyRequest } from './support/registry.ts';
+import { CREDENTIALS, REGISTRY_ID, type Registry, refuse, signAnswer, startRegistry, verifyRequest } from './support/registry.ts';
 
 const OWN_KEY = generateSigningKey('ES256');
 const BY_ID = { query_type: 'idtype-value' as const, query: { type: 'UIN', value: '847951632' } };
@@ -83,5 +91,73 @@ it('asks for an extract', async () => {
   expect(parseExportRequest(message)).toMatchObject({
     transaction_id: 't-1',
     export_request: [{ reference_id: '1', export_criteria: criteria }],
+  });
+});
+
+describe('the status of a request', () => {
+  const EXTRACT = {
+    extract_id: 'e-1',
+    url: 'https://registry.example.org/registry/extracts/e-1',
+    expires_at: '2026-12-01T10:00:00Z',
+    records: 3,
+    bytes: 17,
+    sha256: '0'.repeat(64),
+    manifest: 'x.y.z',
+  };
+  const ITEM = { reference_id: 'r-9', timestamp: '2026-11-30T10:00:00Z', status: 'succ', extract: EXTRACT };
+
+  function answerStatus(change: { header?: object; of?: string; state?: object } = {}): void {
+    registry.answerOther = ({ envelope }) => {
+      const { transaction_id } = parseTxnStatusRequest(envelope.message);
+      const state = {
+        transaction_id: change.of ?? 't-1',
+        correlation_id: 'c-1',
+        search_response: [],
+        export_response: [ITEM],
+        ...change.state,
+      };
+      const message = { transaction_id, correlation_id: 'c-2', txnstatus_response: { txn_type: 'export', txn_status: state } };
+      return {
+        body: signAnswer(registry, { envelope }, canonicalJson(message), { header: { action: 'txn-on-status', ...change.header } }),
+      };
+    };
+  }
+
+  const askStatus = () => connect().findStatus({ type: 'export', transactionId: 't-1' }, { registry: 'social' });
+
+  it('is asked for by its transaction, and believed when it is signed', async () => {
+    answerStatus();
+    const { state, signedBy, header } = await askStatus();
+    expect([state.export_response, signedBy, header.status]).toEqual([[ITEM], registry.signingKey.kid, 'succ']);
+    const sent = registry.requests.find(({ path }) => path === '/base/social/registry/sync/txn/status');
+    if (sent === undefined) throw new Error('nothing was sent');
+    const { header: asked, message } = verifyRequest(sent, importPublicKey({ ...publicJwk(OWN_KEY) }));
+    expect(asked).toMatchObject({ action: 'txn-status', total_count: 1 });
+    expect(parseTxnStatusRequest(message).txnstatus_request).toEqual({
+      reference_id: '1',
+      txn_type: 'export',
+      attribute_type: 'transaction_id',
+      attribute_value: 't-1',
+    });
+  });
+
+  it('of a request that is not known is a refusal', async () => {
+    answerStatus({ header: { status: 'rjct', status_reason_message: 'no such request' }, state: { export_response: [] } });
+    await expect(askStatus()).rejects.toMatchObject({ name: 'DciRefusal', message: 'no such request' });
+  });
+
+  it.each([
+    ['another request', { of: 't-2' }],
+    ['another question', { header: { action: 'on-search' } }],
+    ['a receipt', { state: { search_response: undefined, receipt_information: {} } }],
+  ])('is not used where it answers about %s', async (_name, change) => {
+    answerStatus(change);
+    await expect(askStatus()).rejects.toBeInstanceOf(DciAnswerError);
+  });
+
+  it('is not used where somebody else signed it', async () => {
+    answerStatus();
+    registry.publishedKeys = [generateSigningKey('ES256')];
+    await expect(askStatus()).rejects.toBeInstanceOf(DciAnswerError);
   });
 });

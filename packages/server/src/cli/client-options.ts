@@ -1,7 +1,14 @@
 import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type Credentials, DciRefusal } from '@dci/client';
-import { importPrivateKey, SIGNATURE_DIALECTS, type SignatureDialect, type SigningKey } from '@dci/protocol';
+import { createDciClient, type Credentials, type DciClient, type DciClientOptions, DciRefusal } from '@dci/client';
+import {
+  type DecryptionKey,
+  importDecryptionKey,
+  importPrivateKey,
+  SIGNATURE_DIALECTS,
+  type SignatureDialect,
+  type SigningKey,
+} from '@dci/protocol';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandFailed, UsageError } from './output.ts';
 import { toPrintable } from './tabulate-records.ts';
@@ -53,6 +60,43 @@ export function addClientOptions(command: Command): Command {
     .addOption(new Option('--dialect <dialect>', 'how the signature is written; default: dci').choices(SIGNATURE_DIALECTS))
     .option('--encrypt', 'encrypt the message, to the first key for that among the keys of the server')
     .option('--registry <name>', 'registry in the path, e.g. social; default: as the server decides');
+}
+
+/** What those take alike that are answered at once, too. */
+export interface AnswerOptions extends ClientOptions {
+  readonly decryptionKey?: string;
+  readonly decryptionKeyId?: string;
+  readonly jwks?: string;
+}
+
+export function addAnswerOptions(command: Command): Command {
+  return addClientOptions(command)
+    .option('--decryption-key <file>', 'private key (PEM or JWK) that answers are encrypted to')
+    .option('--decryption-key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
+    .option('--jwks <url>', "the server's keys; default: .well-known/jwks.json below --server");
+}
+
+/** A client of the server named, as the partner named. */
+export function openNamedClient(options: AnswerOptions, others: Pick<DciClientOptions, 'answerSignatures'> = {}): DciClient {
+  if (options.senderId === undefined) throw new UsageError('--sender-id must say who asks');
+  return createDciClient({
+    ...others,
+    baseUrl: readServer(options.server),
+    senderId: options.senderId,
+    receiverId: options.receiverId,
+    credentials: readCredentials(options),
+    signingKey: readSigningKey(options),
+    dialect: options.dialect,
+    encrypt: options.encrypt ?? false,
+    decryptionKeys: readDecryptionKeys(options),
+    jwksUrl: options.jwks,
+  });
+}
+
+function readDecryptionKeys({ encrypt = false, decryptionKey: file, decryptionKeyId: keyId }: AnswerOptions): DecryptionKey[] {
+  if (file === undefined && keyId !== undefined) throw new UsageError('--decryption-key-id names a key that --decryption-key must give');
+  if (file === undefined && encrypt) throw new UsageError('--encrypt needs --decryption-key: the answer comes encrypted as well');
+  return file === undefined ? [] : [readPrivateKey('--decryption-key', file, keyId, importDecryptionKey)];
 }
 
 export function readServer(text: string): string {

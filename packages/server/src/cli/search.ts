@@ -1,17 +1,14 @@
-import { createDciClient } from '@dci/client';
-import { type DecryptionKey, importDecryptionKey, type SearchCriteria } from '@dci/protocol';
+import type { SearchCriteria } from '@dci/protocol';
 import { type Command, Option } from 'commander';
 import { addLaterOptions, type LaterCommandOptions } from './ask-as-server.ts';
 import {
-  addClientOptions,
+  addAnswerOptions,
+  type AnswerOptions,
   gatherIdentifiers,
   type IdentifierQuery,
+  openNamedClient,
   parseCount,
-  readCredentials,
   readCriteriaFile,
-  readPrivateKey,
-  readServer,
-  readSigningKey,
   tellRefusal,
 } from './client-options.ts';
 import { addExamples, UsageError } from './output.ts';
@@ -22,10 +19,7 @@ import { searchPages } from './search-pages.ts';
 // `dci search` is a client of any DCI server. Unless it asks asynchronously, it needs no database and no configuration of a
 // server here.
 
-interface SearchOptions extends LaterCommandOptions {
-  readonly decryptionKey?: string;
-  readonly decryptionKeyId?: string;
-  readonly jwks?: string;
+interface SearchOptions extends LaterCommandOptions, AnswerOptions {
   readonly insecureNoVerify?: boolean;
   readonly id?: readonly IdentifierQuery[];
   readonly criteria?: string;
@@ -38,10 +32,7 @@ interface SearchOptions extends LaterCommandOptions {
 
 export function registerSearch(program: Command): void {
   const command = program.command('search').description('search any DCI server: sign, ask, verify the answer, print the records');
-  addClientOptions(command)
-    .option('--decryption-key <file>', 'private key (PEM or JWK) that answers are encrypted to')
-    .option('--decryption-key-id <id>', 'name of that key at the server; default: the kid of the JWK, else the thumbprint')
-    .option('--jwks <url>', "the server's keys; default: .well-known/jwks.json below --server")
+  addAnswerOptions(command)
     .addOption(new Option('--insecure-no-verify', 'use the answer whatever its signature').conflicts('jwks'))
     .option('--id <type=value>', 'search by an identifier; may be repeated', gatherIdentifiers)
     .addOption(new Option('--criteria <file>', 'search_criteria as JSON, or a list of them; - reads stdin').conflicts('id'))
@@ -68,27 +59,9 @@ export function registerSearch(program: Command): void {
 async function runSearch(options: SearchOptions): Promise<void> {
   if (options.async === true) return await searchLater(readCriteria(options), options);
   if (!options.wait || options.timeout !== undefined) throw new UsageError('--no-wait and --timeout go with --async');
-  if (options.senderId === undefined) throw new UsageError('--sender-id must say who asks');
-  const client = createDciClient({
-    baseUrl: readServer(options.server),
-    senderId: options.senderId,
-    receiverId: options.receiverId,
-    credentials: readCredentials(options),
-    signingKey: readSigningKey(options),
-    dialect: options.dialect,
-    encrypt: options.encrypt ?? false,
-    decryptionKeys: readDecryptionKeys(options),
-    jwksUrl: options.jwks,
-    answerSignatures: options.insecureNoVerify ? 'unverified' : 'required',
-  });
+  const client = openNamedClient(options, { answerSignatures: options.insecureNoVerify ? 'unverified' : 'required' });
   const found = await tellRefusal(searchPages(client, readCriteria(options), { registry: options.registry, all: options.all }));
   printFound(found, options.json === true);
-}
-
-function readDecryptionKeys({ encrypt = false, decryptionKey: file, decryptionKeyId: keyId }: SearchOptions): DecryptionKey[] {
-  if (file === undefined && keyId !== undefined) throw new UsageError('--decryption-key-id names a key that --decryption-key must give');
-  if (file === undefined && encrypt) throw new UsageError('--encrypt needs --decryption-key: the answer comes encrypted as well');
-  return file === undefined ? [] : [readPrivateKey('--decryption-key', file, keyId, importDecryptionKey)];
 }
 
 function readCriteria(options: SearchOptions): SearchCriteria[] {
