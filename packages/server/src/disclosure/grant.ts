@@ -47,7 +47,7 @@ function makeGrant(partner: Partner): Grant {
     purposes,
     rule,
     registryTerms: partner.registryTerms,
-    recipients: [partnerRecipient(partner.id), ...[...partner.recipientClasses].map(classRecipient)],
+    recipients: recipientsOf(partner),
   };
 }
 
@@ -65,6 +65,11 @@ export function partnerRecipient(partnerId: string): string {
 /** How consents name a class of partners. */
 export function classRecipient(name: string): string {
   return `class:${name}`;
+}
+
+/** All names by which consents may be given to a partner. */
+export function recipientsOf({ id, recipientClasses }: Pick<Partner, 'id' | 'recipientClasses'>): readonly string[] {
+  return [partnerRecipient(id), ...[...recipientClasses].map(classRecipient)];
 }
 
 /** How far a field may be searched and sorted by: its answers would tell what may not be seen. */

@@ -51,7 +51,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     message: VerifiedMessage,
     asked: unknown,
   ): Promise<Transaction> {
-    const { partner, remoteAddress } = sender;
+    const { partner, scopes, remoteAddress } = sender;
     const facts = action.read(message, partner);
     const callbackUrl = chooseCallback(partner, message.header.sender_uri);
     await parts.charge(sender, (facts.points ?? facts.items) - 1);
@@ -74,7 +74,7 @@ export function createRequestAcceptor(parts: RequestAcceptorParts): RequestAccep
     };
     const until = reception.now() / 1000 + 2 * reception.clockToleranceSeconds;
     const claim = { messageId: message.header.message_id, until: Math.max(until, message.signedBy?.expires ?? 0) };
-    const taken = await write(action, transaction, claim, { partner, mounted, message, replyTerms });
+    const taken = await write(action, transaction, claim, { partner, scopes, mounted, message, replyTerms });
     bell.ring();
     await audit.release(
       {

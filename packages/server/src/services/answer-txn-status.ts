@@ -21,7 +21,7 @@ export function createTxnStatusService(parts: TxnStatusServiceParts): SyncServic
       checkHeader(parts.reception, message, { action: 'txn-status', items: 1, maxItems: 1 });
       const request = parseTxnStatusRequest(message.message);
       return await parts.status.look({
-        partner: sender.partner,
+        ...sender,
         mounted,
         request,
         correlationId: randomUUID(),

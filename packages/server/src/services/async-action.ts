@@ -46,6 +46,8 @@ export interface RequestFacts {
 
 export interface BeginWork {
   readonly partner: Partner;
+  /** Of the token that the request came with. */
+  readonly scopes: ReadonlySet<string>;
   readonly mounted: Profile | undefined;
   readonly message: VerifiedMessage;
   readonly replyTerms: ReplyTerms;

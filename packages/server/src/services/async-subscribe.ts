@@ -36,11 +36,11 @@ export function createAsyncSubscribe(parts: SubscribeParts & { readonly receptio
         items: request.subscribe_request.length,
       };
     },
-    async begin(db, { partner, mounted, message, replyTerms }): Promise<Begun> {
+    async begin(db, { partner, scopes, mounted, message, replyTerms }): Promise<Begun> {
       const request = parseSubscribeRequest(message.message, message.header.message_ts);
       const grant = decideGrant(partner);
       const senderUri = message.header.sender_uri;
-      return { outcomes: await subscribe(parts, db, { partner, grant, mounted, request, senderUri, replyTerms }) };
+      return { outcomes: await subscribe(parts, db, { partner, scopes, grant, mounted, request, senderUri, replyTerms }) };
     },
     listCodes: (begun) => listMade(begun as Begun).map(({ code }) => code),
     acknowledge: (begun) => acknowledge(begun as Begun),

@@ -11,7 +11,7 @@ import { mayCallAt } from './callback-address.ts';
 import { judgeReply, type Reply } from './delivery-schedule.ts';
 import type { PartnerDirectory } from './partner-directory.ts';
 import { type ReceiverCredentials, ReceiverSignInError } from './receiver-credentials.ts';
-import type { ReplyTerms } from './reply-terms.ts';
+import { type ReplyTerms, renewReplyTerms } from './reply-terms.ts';
 
 /**
  * Brings a message to a partner: one attempt, in an envelope of its own. Who may be called, where, and with what is judged
@@ -115,7 +115,8 @@ async function makeAnew(parts: DelivererParts, { remake: job }: Delivery, signal
 
 function findHindrance(partner: Partner | undefined, { url, replyTerms }: Delivery): string | undefined {
   if (partner?.active !== true) return 'the partner is not active';
-  if ((replyTerms as ReplyTerms).encrypt && partner.encryptionKeys.size === 0) return 'the partner has no key any more to encrypt to';
+  if (renewReplyTerms(partner, replyTerms as ReplyTerms).encrypt && partner.encryptionKeys.size === 0)
+    return 'the partner has no key any more to encrypt to';
   if (!mayCallAt(partner, url)) return 'the address is not registered for the partner any more';
   return undefined;
 }
@@ -129,7 +130,7 @@ async function send(
 ): Promise<Reply | DciError> {
   try {
     const authorization = await credentials.authorize(partner);
-    const to = { partner, terms: delivery.replyTerms as ReplyTerms };
+    const to = { partner, terms: renewReplyTerms(partner, delivery.replyTerms as ReplyTerms) };
     const body = await answers.write(to, delivery.header as AnswerHeader, content);
     const headers = { 'content-type': 'application/json; charset=utf-8', ...(authorization === undefined ? {} : { authorization }) };
     const response = await client.send({

@@ -27,6 +27,8 @@ import { readSchedule } from './schedule.ts';
  */
 export interface AskedSubscriptions {
   readonly partner: Partner;
+  /** Of the token that the request came with. */
+  readonly scopes: ReadonlySet<string>;
   readonly grant: Grant;
   /** The registry of the path, where the path names one. */
   readonly mounted: Profile | undefined;
@@ -87,7 +89,7 @@ export async function subscribe(parts: SubscribeParts, db: Db, asked: AskedSubsc
 async function makeOne(
   parts: SubscribeParts,
   db: Db,
-  { partner, grant, mounted, senderUri, replyTerms }: AskedSubscriptions,
+  { partner, scopes, grant, mounted, senderUri, replyTerms }: AskedSubscriptions,
   item: SubscribeItem,
   pointer: string,
 ): Promise<MadeSubscription> {
@@ -99,7 +101,7 @@ async function makeOne(
   const event = findEventType(profile, criteria.reg_event_type);
   if (event === undefined) throw refusal('rjct.notify_types.invalid', 'reg_event_type names no event of this registry');
   const everything = isEverything(criteria);
-  if (everything && !partner.scopes.has('registry/subscribe-all'))
+  if (everything && !(partner.scopes.has('registry/subscribe-all') && scopes.has('registry/subscribe-all')))
     throw refusal('rjct.notify_details.invalid', 'to be told of every record is a right of its own, which you do not have');
   const asked = toSearchCriteria(criteria);
   const plan = planSubscription(asked, everything, planningContext(parts, { partner, grant, profile, criteria: asked, pointer }));

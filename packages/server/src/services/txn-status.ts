@@ -32,6 +32,8 @@ export interface TxnStatus {
 
 export interface AskedStatus {
   readonly partner: Partner;
+  /** Of the token that the question came with; absent: the answer goes to where the partner is registered, whoever asks. */
+  readonly scopes?: ReadonlySet<string>;
   /** The registry of the path, where the path names one. */
   readonly mounted: Profile | undefined;
   readonly request: TxnStatusRequest;
@@ -139,8 +141,10 @@ function isServedAt({ registry }: Transaction, partner: Partner, mounted: Profil
 async function describeState(parts: TxnStatusParts, asked: AskedStatus, transaction: Transaction): Promise<State | undefined> {
   if (transaction.action === 'search') return await describeSearchState(parts, asked, transaction);
   const action = parts.begun.find((candidate) => candidate.action === transaction.action);
-  if (action === undefined || transaction.begun === undefined || !asked.partner.scopes.has(action.scope)) return undefined;
-  const { partner, mounted, gone = new AbortController().signal } = asked;
+  const { partner, scopes = partner.scopes } = asked;
+  if (action === undefined || transaction.begun === undefined || !(partner.scopes.has(action.scope) && scopes.has(action.scope)))
+    return undefined;
+  const { mounted, gone = new AbortController().signal } = asked;
   const request: unknown = JSON.parse(transaction.request ?? '');
   const tell = action.look ?? action.run;
   const { content } = await tell({ transaction, request, partner, mounted, rest: undefined, signal: gone });

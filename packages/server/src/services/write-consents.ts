@@ -1,5 +1,6 @@
 import { compileParser, DciError } from '@dci/protocol';
 import { type Static, Type } from 'typebox';
+import { recipientsOf } from '../disclosure/grant.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Consent } from '../store/consents.ts';
 import type { Db } from '../store/database.ts';
@@ -65,10 +66,10 @@ export function consentWrites(now: () => number): WriteKind<Operation> {
       return { regType, read: () => parsed };
     },
     async carryOut(db, profile, operations, { partner }) {
-      for (const [index, operation] of operations.entries()) at(index, () => assertForOthers(operation, partner));
+      for (const [index, operation] of operations.entries()) at(index, () => assertForOthers(isToOwn(operation, partner), '/recipient'));
       const results: { op: string; consent_id: string; state: string }[] = [];
       for (const [index, operation] of operations.entries()) {
-        const consent = await atLater(index, () => carryOut(db, profile, operation, `partner:${partner.senderId}`, now()));
+        const consent = await atLater(index, () => carryOut(db, profile, operation, partner, now()));
         results.push({ op: operation.op, consent_id: consent.id, state: stateOf(consent, now()) });
       }
       return { results, query: JSON.stringify(results) };
@@ -76,14 +77,18 @@ export function consentWrites(now: () => number): WriteKind<Operation> {
   };
 }
 
-/** Who writes down what people agree to must not be who profits from it. */
-function assertForOthers(operation: Operation, { senderId, recipientClasses }: Partner): void {
-  if (operation.op !== 'give') return;
+function isToOwn(operation: Operation, { senderId, recipientClasses }: Partner): boolean {
+  if (operation.op !== 'give') return false;
   const { recipient } = operation;
-  if ('class' in recipient ? !recipientClasses.has(recipient.class) : recipient.partner !== senderId) return;
-  throw new DciError('err.request.forbidden', 'a consent to yourself, or to a class you belong to, is written down by somebody else', {
-    pointer: '/recipient',
-  });
+  return 'class' in recipient ? recipientClasses.has(recipient.class) : recipient.partner === senderId;
+}
+
+/** Who writes down what people agree to must not be who profits from it. */
+function assertForOthers(isOwn: boolean, pointer: string): void {
+  if (isOwn)
+    throw new DciError('err.request.forbidden', 'a consent to yourself, or to a class you belong to, is written down by somebody else', {
+      pointer,
+    });
 }
 
 function parseOperation(operation: { readonly op: string }): Operation {
@@ -93,14 +98,22 @@ function parseOperation(operation: { readonly op: string }): Operation {
   return parse(operation);
 }
 
-async function carryOut(db: Db, profile: Profile, operation: Operation, by: string, now: number): Promise<Consent> {
+async function carryOut(db: Db, profile: Profile, operation: Operation, partner: Partner, now: number): Promise<Consent> {
+  const by = `partner:${partner.senderId}`;
   switch (operation.op) {
     case 'give': {
       const { op: _, ...given } = operation;
       return await giveConsent(db, profile, given, by, now);
     }
-    case 'renew':
-      return await renewConsent(db, profile, operation.id, { validUntil: operation.valid_until, evidence: operation.evidence, by });
+    case 'renew': {
+      const consent = await renewConsent(db, profile, operation.id, {
+        validUntil: operation.valid_until,
+        evidence: operation.evidence,
+        by,
+      });
+      assertForOthers(recipientsOf(partner).includes(consent.recipient), '/id');
+      return consent;
+    }
     case 'withdraw':
       return await withdrawConsent(db, profile, operation.id, { reason: operation.reason, by });
   }

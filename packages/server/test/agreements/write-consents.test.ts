@@ -75,6 +75,25 @@ describe('POST registry/consents', () => {
     expect(await count()).toBe(before);
   });
 
+  it('renews none of them either, whoever wrote it down', async () => {
+    const both = await test.addPartner('both.test', {
+      scopes: ['registry/search', 'consent/write'],
+      legalBasis: 'consent: form',
+      purposes: ['care'],
+      recipientClasses: ['clinics'],
+    });
+    const until = new Date(Date.now() + 60_000).toISOString();
+    for (const recipient of [{ partner: 'both.test' }, { class: 'clinics' }]) {
+      const given = await write([give('9000000000', { recipient, valid_until: until })]);
+      const id = given.body.results?.[0]?.consent_id ?? '';
+      const refused = await write([{ op: 'renew', id }], undefined, both);
+      expect([refused.status, refused.body.errors]).toEqual([403, [expect.objectContaining({ pointer: '/operations/0/id' })]]);
+      const [kept] = await loadConsents(test.database.db, { id }, 1);
+      expect(kept?.validUntil?.toISOString()).toBe(until);
+      expect((await write([{ op: 'withdraw', id }], undefined, both)).status).toBe(200);
+    }
+  });
+
   it('gives, renews and withdraws, at once', async () => {
     const given = await write([give('9000000000', { valid_until: '2090-01-01' })]);
     expect(given).toMatchObject({ status: 200, body: { results: [{ op: 'give', state: 'valid' }] } });

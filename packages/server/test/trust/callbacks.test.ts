@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { socialProfile } from '../../src/profiles/social.ts';
 import { putRecords } from '../../src/registry/write.ts';
+import type { TermChanges } from '../../src/services/partner-terms.ts';
 import { changePartner } from '../../src/services/register-partner.ts';
 import { person as registered } from '../records/registry-fixture.ts';
 import { importPersons, type Person } from '../support/persons.ts';
@@ -99,6 +100,46 @@ describe('an asynchronous search', () => {
       expect(rows).toEqual([{ state: 'dead', error: 'the partner has no key any more to encrypt to' }]);
     }, 15_000);
     for (const { text } of receiver.received) expect(text).not.toContain(person.uin);
+  });
+});
+
+/** By hand, whatever it waits for. */
+const hurry = (): Promise<unknown> => test.database.pool.query(`update job set run_at = now() where state = 'ready'`);
+
+describe('what was asked for in clear, by a partner that must have it encrypted by the time it leaves,', () => {
+  const change = (partner: TestPartner, terms: TermChanges): Promise<void> =>
+    changePartner(test.database.db, BUILT_IN_PROFILES, partner.senderId, { terms });
+
+  it('is called back encrypted, in the dialect that is set for it since', async () => {
+    const partner = await addPartner();
+    receiver.answerWith({ status: 500 });
+    await ask(partner, searchBody(partner, [byId()]));
+    await receiver.waitFor(1);
+    await change(partner, { encryption: 'required', dialect: 'jws' });
+    receiver.answerWith('ack');
+    const last = await vi.waitFor(async () => {
+      await hurry();
+      const callback = receiver.received.at(-1);
+      expect(callback?.header.is_msg_encrypted).toBe(true);
+      return callback as ReceivedMessage;
+    }, 15_000);
+    expect(last.text).toMatch(/"signature":"[\w-]+\.[\w-]+\.[\w-]+"/);
+    expect(last.text).not.toContain(person.uin);
+    expect(await opened(last)).toContain(person.uin);
+  });
+
+  it('is notified of encrypted', async () => {
+    const partner = await addPartner({ scopes: ['registry/subscribe', 'registry/subscribe-all'] });
+    const criteria = { reg_event_type: 'REGISTER', notify_record_type: 'Member', filter: { type: '*', value: '*' } };
+    const item = { reference_id: 'r0', timestamp: new Date().toISOString(), subscribe_criteria: criteria };
+    const body = signedMessage(partner, 'subscribe', { transaction_id: randomUUID(), subscribe_request: [item] });
+    expect((await post(`${test.base}/social/registry/subscribe`, partner.token, body)).status).toBe(202);
+    await receiver.waitFor(1);
+    await change(partner, { encryption: 'required' });
+    await putRecords(test.database.db, socialProfile, [registered('callback-uin-2')]);
+    const [, notified] = await receiver.waitFor(2, 20_000);
+    expect(notified).toMatchObject({ signature: 'good', header: { action: 'notify', is_msg_encrypted: true } });
+    expect(await opened(notified as ReceivedMessage)).toContain('callback-uin-2');
   });
 });
 
