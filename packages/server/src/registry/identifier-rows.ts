@@ -39,14 +39,16 @@ export async function findRecordIds(db: Db, registry: string, probes: readonly I
   return new Map(rows.flatMap(({ key, id }) => probes.slice(key - 1, key).map((probe) => [probeKey(probe), id] as const)));
 }
 
-/** Current identifiers, by record. */
+/** Current identifiers, by record; those that nobody shares come first. */
 export async function readIdentifiers(db: Db, recordIds: readonly string[]): Promise<Map<string, { type: string; value: string }[]>> {
   const found = new Map<string, { type: string; value: string }[]>();
   if (recordIds.length === 0) return found;
   const { rows } = await db.executeQuery<{ id: string; type: string; value: string }>(
-    CompiledQuery.raw(`select record_id as id, type, value from identifier where record_id = any($1::uuid[]) and valid_to is null`, [
-      recordIds,
-    ]),
+    CompiledQuery.raw(
+      `select record_id as id, type, value from identifier where record_id = any($1::uuid[]) and valid_to is null
+       order by is_unique desc, type, value`,
+      [recordIds],
+    ),
   );
   for (const { id, type, value } of rows) {
     const known = found.get(id);

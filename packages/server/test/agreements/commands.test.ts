@@ -4,8 +4,9 @@ import { generateSigningKey, publicJwk } from '@dci/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { socialProfile } from '../../src/profiles/social.ts';
 import { reconcileProfile } from '../../src/registry/reconcile.ts';
+import { putRecords } from '../../src/registry/write.ts';
 import { type CommandLine, openCommandLine } from '../partners/command-line.ts';
-import { importPersons } from '../support/persons.ts';
+import { importPersons, memberDocument } from '../support/persons.ts';
 
 let command: CommandLine;
 
@@ -57,6 +58,18 @@ describe('dci consent', () => {
     const listed = await command.run('consent', 'list', '--registry', 'social', '--subject', 'UIN=9000000000', ...TO);
     expect(listed.out).toMatch(new RegExp(`^id .*\\n${id} .*withdrawn`));
     expect((await command.run('consent', 'list', '--registry', 'social', '--to-class', 'health')).out).not.toContain(id);
+  });
+
+  it('names the subject by an identifier that nobody shares', async () => {
+    const spouse = memberDocument('9100000000', 'Ada', 0);
+    const identifiers = [{ identifier_type: 'MRN', identifier_value: 'A-1' }, ...(spouse['member_identifier'] as object[])];
+    const info = { ...(spouse['demographic_info'] as object), identifier: identifiers };
+    await putRecords(command.test.database.db, socialProfile, [{ ...spouse, member_identifier: identifiers, demographic_info: info }]);
+    const given = await command.run(...GIVE, ...TO, '--subject', 'UIN=9100000000', '--covers', 'name', '--json');
+    const { id, subject } = JSON.parse(given.out) as { id: string; subject: string };
+    expect(subject).toBe('UIN=9100000000');
+    const receipt = JSON.parse((await command.run('consent', 'show', '--registry', 'social', id, '--receipt')).out) as object;
+    expect(receipt).toMatchObject({ record: { pii_principal_id: 'UIN=9100000000' } });
   });
 
   it.each<[string, string[], RegExp, number]>([
