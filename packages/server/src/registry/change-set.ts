@@ -34,7 +34,7 @@ export interface ChangeEvent {
   readonly recordType: RecordType;
   readonly recordId: string;
   readonly kind: ChangeKind;
-  /** Changed fields of an UPDATE: of the document, and of the entity inside it as `property.field`. */
+  /** Changed fields of an UPDATE: dotted paths to leaves of the document, lists being leaves. Older events name whole properties. */
   readonly changed: readonly string[];
   /** The other record of a LINK or UNLINK. */
   readonly relatedId?: string;

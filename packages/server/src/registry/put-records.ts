@@ -1,5 +1,6 @@
 import { canonicalJson } from '@dci/protocol';
 import type { Profile, RecordType } from '../profiles/profile.ts';
+import { type SchemaNode, schemaNode } from '../profiles/schema-path.ts';
 import type { Db } from '../store/database.ts';
 import { addLinkEvents, addNew, addNextVersion, applyChangeSet, type ChangeSet, emptyChangeSet } from './change-set.ts';
 import { type Document, readBody, renderBody } from './document.ts';
@@ -216,24 +217,21 @@ function planRecord(
     return 'created';
   }
   if (before.body === body && otherFields.length === 0) return 'unchanged';
-  const changed = [...findChangedFields(recordType, readBody(recordType, before.body), document), ...otherFields];
+  const changed = findChangedFields(schemaNode(recordType.document), readBody(recordType, before.body), document).toSorted();
   addNextVersion(changes, before, { document, body });
-  changes.events.push({ recordType, recordId: id, kind: 'UPDATE', changed });
+  changes.events.push({ recordType, recordId: id, kind: 'UPDATE', changed: [...changed, ...otherFields] });
   planIdentifiers(changes, prepared, id, state.identifiers.get(id) ?? []);
   return 'updated';
 }
 
-/** Fields whose values differ; inside the property that is an entity of its own, that entity's fields. */
-function findChangedFields(recordType: RecordType, before: Document, after: Document): string[] {
-  const entity = recordType.entities.find((candidate) => candidate.property !== undefined)?.property;
-  return differingKeys(before, after).flatMap((name) =>
-    name === entity ? differingKeys(before[name] as Document, after[name] as Document).map((inner) => `${name}.${inner}`) : [name],
+/** Paths to the leaves whose values differ, for who is given one may not be given the next; a list is one leaf. */
+function findChangedFields({ properties }: SchemaNode, before: unknown, after: unknown, path = ''): string[] {
+  if (canonicalJson(before ?? null) === canonicalJson(after ?? null)) return [];
+  if (properties === undefined) return [path];
+  const [had, has] = [before, after] as (Document | undefined)[];
+  return Object.entries(properties).flatMap(([name, inner]) =>
+    name === '@type' ? [] : findChangedFields(inner, had?.[name], has?.[name], path === '' ? name : `${path}.${name}`),
   );
-}
-
-function differingKeys(before: Document, after: Document): string[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...names].filter((name) => canonicalJson(before[name] ?? null) !== canonicalJson(after[name] ?? null)).toSorted();
 }
 
 function planIdentifiers(

@@ -218,11 +218,19 @@ async function findOpenLinks({ reader, grant, profile, plan, events, readRelated
   return new Set(links.filter(({ seq }) => seen.has(related.get(seq) ?? '')).map(({ seq }) => seq));
 }
 
+/** The fields of which something changed that is given. */
 function visibleChanges({ changed }: PendingEvent, { recordType, isGiven }: Given): string[] {
-  return changed.filter((path) => {
+  const visible = changed.filter((path) => {
     const node = findSchemaTrail(schemaNode(recordType.document), path)?.at(-1);
     return node !== undefined && listLeafPaths(node, path).some(isGiven);
   });
+  return [...new Set(visible.map((path) => fieldOf(recordType, path)))];
+}
+
+/** What subscribers know a leaf by: the property of the document that it is in, or that of the entity inside. */
+function fieldOf({ entities }: RecordType, path: string): string {
+  const names = path.split('.');
+  return names.slice(0, entities.some(({ property }) => property === names[0]) ? 2 : 1).join('.');
 }
 
 function writeEvent({ subscription, profile }: NotificationParts, event: PendingEvent, { text }: Given): string {

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { describeWithSpec, publishedSchema, specDir } from '../../../protocol/test/support/published-schema.ts';
 import { BUILT_IN_PROFILES } from '../../src/profiles/index.ts';
 import { socialProfile } from '../../src/profiles/social.ts';
-import { deleteRecord, linkMember, putRecords } from '../../src/registry/write.ts';
+import { deleteRecord, inWriteTransaction, linkMember, putRecords } from '../../src/registry/write.ts';
+import { writeOperations } from '../../src/registry/write-operations.ts';
+import { parseGivenConsent } from '../../src/services/consent-request.ts';
+import { giveConsent } from '../../src/services/consents.ts';
 import type { TermChanges } from '../../src/services/partner-terms.ts';
 import { changePartner } from '../../src/services/register-partner.ts';
 import { runHere } from '../partners/command-line.ts';
@@ -367,6 +370,44 @@ describe('a notification', () => {
     await settled();
     expect(listNotifications()).toHaveLength(1);
     expect(await rows('select state from subscription where code = $1', [code])).toEqual([{ state: 'active' }]);
+  });
+
+  it.each<[string, TermChanges]>([
+    ['a field rule', { fields: { name: 'given-names', classes: { identifier: 'give' }, fields: { given_name: 'give' } } }],
+    ['consent', { legalBasis: 'consent: form', purposes: ['care'] }],
+  ])('of a field that %s gives a part of is told when that part changed', async (ground, terms) => {
+    const [value, reader] = [`part by ${ground}`, await addPartner(terms)];
+    const named = (name: Json): Json => person(value, {}, { name });
+    await put(named({ given_name: 'Ana', surname: 'Lima' }));
+    const given = parseGivenConsent({
+      subject: { identifier_type: 'UIN', identifier_value: value },
+      recipient: { partner: reader.senderId },
+      purposes: ['care'],
+      covers: ['identifier', 'given_name'],
+    });
+    await giveConsent(test.database.db, socialProfile, given, 'operator', Date.now());
+    await subscribed(BY_UIN(value), reader);
+    await put(named({ given_name: 'Ana', surname: 'Costa' }));
+    await put(named({ given_name: 'Ana' }));
+    await settled();
+    expect(listNotifications()).toEqual([]);
+    await put(named({ given_name: 'Anna', surname: 'Costa' }));
+    const [message] = await notified(1);
+    expect(meta(message)['records']).toMatchObject([{ event_version: 4, changed: ['demographic_info.name'] }]);
+    expect(events(message)[0]?.data.reg_records).toMatchObject({ demographic_info: { name: { given_name: 'Anna' } } });
+    expect(message?.text).not.toMatch(/Lima|Costa/);
+    // Events that were stored before name the whole property.
+    await inWriteTransaction(test.database.db, async (transaction) => {
+      await writeOperations(transaction, socialProfile, [{ op: 'put', document: named({ given_name: 'Anne' }) }]);
+      await transaction
+        .updateTable('change_event')
+        .set({ changed: ['demographic_info.name'] })
+        .where('version', '=', 5)
+        .where('record_id', 'in', (query) => query.selectFrom('identifier').select('record_id').where('value', '=', value))
+        .execute();
+    });
+    const [, older] = await notified(2);
+    expect(meta(older)['records']).toMatchObject([{ event_version: 5, changed: ['demographic_info.name'] }]);
   });
 
   it('does not go to who was shut out, lost the right, or may not filter like that any more', async () => {

@@ -38,6 +38,22 @@ describe('a record', () => {
     expect(await registry.events()).toEqual(['REGISTER person v1', 'UPDATE person v2 is_disabled', 'REGISTER person v1']);
   });
 
+  it('tells of an object which fields in it changed, of a list only that it is another', async () => {
+    await registry.put(
+      person('o1', {}, { name: { given_name: 'Ana', surname: 'Lima' }, address: [{ locality: 'Hill', postal_code: '1' }] }),
+    );
+    await registry.put(
+      person('o1', {}, { name: { given_name: 'Ana', surname: 'Costa', prefix: 'Dr' }, address: [{ locality: 'Vale', postal_code: '1' }] }),
+    );
+    await registry.put(person('o1'));
+    const [address, name] = ['demographic_info.address', 'demographic_info.name'];
+    expect(await registry.events()).toEqual([
+      'REGISTER person v1',
+      `UPDATE person v2 ${address} ${name}.prefix ${name}.surname`,
+      `UPDATE person v3 ${address} ${name}.given_name ${name}.prefix ${name}.surname`,
+    ]);
+  });
+
   it('fills its search columns, and empties them again', async () => {
     const named = { name: { given_name: ' Zoe\u0301 ' }, address: [{ postal_code: '12345' }, { postal_code: '99999' }] };
     await registry.put(person('c1', { registration_date: '2024-05-01T10:00:00+02:00' }, named));
