@@ -49,7 +49,8 @@ const COMMON = { tags: ['audit'], security: [{ bearer: [] }] };
 export const ENTRIES_DOCUMENTATION: FastifySchema = {
   ...COMMON,
   summary: 'Read the audit trail, the newest entries first',
-  description: 'Entries about the registries that are open to the auditor. That they were read is an entry as well. Scope: audit/read.',
+  description:
+    'Entries about the registries whose records are all open to the auditor. That they were read is an entry as well. Scope: audit/read.',
   querystring: Type.Object({
     since: Since,
     until: Until,
@@ -67,7 +68,7 @@ export const PERSON_DOCUMENTATION: FastifySchema = {
   ...COMMON,
   summary: 'Read who saw a person',
   description:
-    'By an identifier that the record has or ever had, also where it was deleted or erased since; for answering the person. Somebody unknown has no entries. Scope: audit/read.',
+    'By an identifier that the record has or ever had, also where it was deleted or erased since; for answering the person. Somebody unknown has no entries. Only of a registry whose records are all open to the auditor. Scope: audit/read.',
   body: Type.Object({
     registry: Type.String(),
     identifier_type: Type.String(),

@@ -9,7 +9,7 @@ export const CONSENT_DOCUMENTATION: FastifySchema = {
   tags: ['consents'],
   summary: 'Write down what people consent to',
   description:
-    'For the registry’s own systems: gives, renews and withdraws consents. One request is one transaction, and counts from the moment it is answered. With an Idempotency-Key the same request may be sent again for a day: it is carried out once and answered alike. No signed message; refusals are problem details (RFC 9457).',
+    'For the registry’s own systems, whose agreement covers all of its records: gives, renews and withdraws consents. One request is one transaction, and counts from the moment it is answered. With an Idempotency-Key the same request may be sent again for a day: it is carried out once and answered alike. No signed message; refusals are problem details (RFC 9457).',
   body: ConsentRequest,
   response: {
     ...(WRITE_DOCUMENTATION.response as object),

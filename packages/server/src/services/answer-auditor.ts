@@ -9,14 +9,16 @@ import type { AuditEntry, Disclosure } from '../store/audit.ts';
 import { loadCheckpoints } from '../store/audit-checkpoints.ts';
 import { writeRowLine } from '../store/audit-row.ts';
 import type { Db } from '../store/database.ts';
+import type { Partner } from '../store/partners.ts';
 import { type AuditFilter, type AuditPosition, readAuditPage } from '../store/read-audit.ts';
+import { assertWhole, isWhole } from './assert-whole.ts';
 import { type AuditQuestion, readAuditQuestion, readCheckpointQuestion, readPersonQuestion } from './audit-question.ts';
 import type { Sender } from './receive-message.ts';
 
 /**
- * What an auditor reads of the audit trail: rows about the registries that are open to him, and checkpoints. Rows name
- * records by their ids and hold no personal data. That he read is a row of the trail as well, committed before he is
- * answered; refusals are rows too.
+ * What an auditor reads of the audit trail: rows about the registries that are open to him as a whole, and checkpoints.
+ * Rows name records by their ids, whoever may see those, and hold no personal data. That he read is a row of the trail as
+ * well, committed before he is answered; refusals are rows too.
  */
 export interface AuditorService {
   entries(sender: Sender, parameters: Readonly<Record<string, unknown>>): Promise<Released>;
@@ -98,6 +100,7 @@ async function findOfPerson(parts: AuditorServiceParts, sender: Sender, bytes: U
   const { registry, identifier, since, until, limit, cursor } = readPersonQuestion(parts.profiles, bytes);
   if (!sender.partner.registries.has(registry))
     throw new DciError('err.request.forbidden', 'this registry is not open to you', { pointer: '/registry' });
+  assertWhole(sender.partner, registry, 'its audit trail');
   const records = await findRecordIdsEver(parts.db, registry, identifier, parts.hashIdentifier);
   const hash = parts.hashIdentifier(registry, identifier).toString('base64url').slice(0, 22);
   const asked = { person: { [identifier.type]: hash }, since, until };
@@ -123,10 +126,18 @@ async function readPage(
   const after = cursor === undefined ? undefined : (openPosition(cursor, seal) as AuditPosition | undefined);
   if (cursor !== undefined && after === undefined)
     throw new DciError('err.request.bad', 'the cursor is not one of this question', { pointer: '/cursor' });
-  const registries = [...partner.registries];
+  const registries = listWhole(partner);
   const page = await readAuditPage(parts.pool, { ...filter, registries }, { size: limit, after, newestFirst: true });
   const next = page.next === undefined ? '' : `,"next_cursor":"${sealPosition(page.next, seal)}"`;
   return { text: `{"entries":[${page.rows.map(writeRowLine).join(',')}]${next}}`, count: page.rows.length };
+}
+
+/** Of which the trail may be read. */
+function listWhole(partner: Partner): readonly string[] {
+  const registries = [...partner.registries].filter((registry) => isWhole(partner, registry));
+  if (registries.length === 0 && partner.registries.size > 0)
+    throw new DciError('err.request.forbidden', 'your agreement covers parts of registries; an audit trail is open to the whole only');
+  return registries;
 }
 
 // The claim, of an id that nobody uses again, makes sure that the partner is still as it was when it passed the gate.

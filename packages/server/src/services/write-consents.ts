@@ -5,6 +5,7 @@ import type { Profile } from '../profiles/profile.ts';
 import type { Consent } from '../store/consents.ts';
 import type { Db } from '../store/database.ts';
 import type { Partner } from '../store/partners.ts';
+import { assertWhole } from './assert-whole.ts';
 import { GivenConsent } from './consent-request.ts';
 import { giveConsent, renewConsent, stateOf, withdrawConsent } from './consents.ts';
 import type { WriteKind } from './write-records.ts';
@@ -66,6 +67,7 @@ export function consentWrites(now: () => number): WriteKind<Operation> {
       return { regType, read: () => parsed };
     },
     async carryOut(db, profile, operations, { partner }) {
+      assertWhole(partner, profile.registry, 'writing');
       for (const [index, operation] of operations.entries()) at(index, () => assertForOthers(isToOwn(operation, partner), '/recipient'));
       const results: { op: string; consent_id: string; state: string }[] = [];
       for (const [index, operation] of operations.entries()) {

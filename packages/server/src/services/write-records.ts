@@ -7,8 +7,8 @@ import { inWriteTransaction } from '../registry/write.ts';
 import { type WriteOperation, writeOperations, WriteRefused, type WriteResult } from '../registry/write-operations.ts';
 import type { AuditEntry } from '../store/audit.ts';
 import type { Database, Db } from '../store/database.ts';
-import type { Partner } from '../store/partners.ts';
 import { claimWriteKey, keepWriteAnswer, type WriteRequestKey } from '../store/write-requests.ts';
+import { assertWhole } from './assert-whole.ts';
 import { findOpenRegistry, type ServedRegistries } from './open-registry.ts';
 import type { Sender } from './receive-message.ts';
 import { parseWriteRequest } from './write-request.ts';
@@ -77,19 +77,11 @@ export const RECORD_WRITES: WriteKind<WriteOperation> = {
   action: 'write',
   parse: parseWriteRequest,
   async carryOut(db, profile, operations, { partner }) {
-    assertWhole(partner, profile);
+    assertWhole(partner, profile.registry, 'writing');
     const results = await writeOperations(db, profile, operations);
     return { results: results.map(toWire), query: describeResults(results) };
   },
 };
-
-/** Writing tells whether records are there: it is open only to those whose agreement covers the whole registry. */
-function assertWhole({ registryTerms }: Partner, { registry }: Profile): void {
-  const terms = registryTerms[registry];
-  const isWhole = terms?.recordTypes === undefined && Object.values(terms?.rows ?? {}).every((rows) => rows === 'all');
-  if (!isWhole)
-    throw new DciError('err.request.forbidden', 'your agreement covers a part of this registry; writing is open to the whole only');
-}
 
 // Each holds a connection of the pool while its audit row, which needs another, is committed.
 const WRITES_SIDE_BY_SIDE = 4;

@@ -140,6 +140,24 @@ describe('POST registry/consents', () => {
     expect(await count()).toBe(before);
   });
 
+  it('is for those whose agreement covers the whole registry, for it tells whether somebody is in it', async () => {
+    const id = (await write([give('9000000003')])).body.results?.[0]?.consent_id ?? '';
+    const before = await count();
+    for (const [senderId, part] of [
+      ['district-desk.test', { rows: { person: { district: { $eq: 'XZ-0302' } }, group: 'all' } }],
+      ['persons-desk.test', { recordTypes: ['person'] }],
+    ] as const) {
+      const local = await test.addPartner(senderId, { scopes: ['consent/write'], registryTerms: { social: part } });
+      for (const operation of [give('9000000003'), give('nobody'), { op: 'withdraw', id }]) {
+        const answer = await write([operation], undefined, local);
+        expect(answer).toMatchObject({ status: 403, body: { type: 'urn:dci:problem:forbidden' } });
+        expect(answer.body.errors ?? []).toEqual([]);
+      }
+    }
+    expect(await count()).toBe(before);
+    expect(await loadConsents(test.database.db, { id }, 1)).toMatchObject([{ withdrawnAt: undefined }]);
+  });
+
   it('is for those who have the scope', async () => {
     const before = await count();
     expect((await write([give('9000000003')], undefined, clinic)).status).toBe(403);

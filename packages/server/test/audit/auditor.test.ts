@@ -135,6 +135,26 @@ describe('entries', () => {
     await expect.poll(countSearches, PATIENT).toEqual([200, 4]);
   });
 
+  it('are those of registries whose records are all open to the auditor', async () => {
+    for (const [senderId, part] of [
+      ['district-auditor.test', { rows: { person: { district: { $eq: 'XZ-0302' } }, group: 'all' } }],
+      ['persons-auditor.test', { recordTypes: ['person'] }],
+    ] as const) {
+      const { token } = await test.addPartner(senderId, { scopes: ['audit/read'], registryTerms: { social: part } });
+      for (const ask of [() => read('entries', token), () => askPerson(uin('910000001'), token), () => askPerson(uin('nobody'), token)]) {
+        const { status, entries, text } = await ask();
+        expect([status, entries]).toEqual([403, []]);
+        expect(text).toContain('open to the whole only');
+        expect((await rows()).at(-1)).toMatchObject({ sender_id: senderId, outcome: 'err.request.forbidden', records: [] });
+      }
+    }
+    const whole = await test.addPartner('whole-auditor.test', {
+      scopes: ['audit/read'],
+      registryTerms: { social: { rows: { person: 'all', group: 'all' } } },
+    });
+    expect((await read('entries?action=search', whole.token)).entries).toHaveLength(4);
+  });
+
   it.each(['since=yesterday', 'limit=0', 'limit=501', 'limit=x', 'record=1', 'everything=1', 'partner=a&partner=b', 'partner='])(
     'are not given to a question that is not understood: %s',
     async (parameters) => {
