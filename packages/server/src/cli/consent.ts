@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { DciError } from '@dci/protocol';
 import type { Command } from 'commander';
 import type { Profile } from '../profiles/profile.ts';
@@ -9,6 +8,7 @@ import { type Consent, loadConsents } from '../store/consents.ts';
 import type { Db } from '../store/database.ts';
 import { consentJson, consentRow, describeConsent, loadConsentAndParties, receiptOf } from './consent-description.ts';
 import { loadConfig } from './context.ts';
+import { openInput } from './input.ts';
 import { collect } from './partner-options.ts';
 import { addExamples, CommandFailed, EXIT, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { getProfile, getReference, withRegistry } from './registry.ts';
@@ -175,9 +175,9 @@ async function showOne(id: string, options: ConsentOptions): Promise<void> {
 }
 
 async function importFile(file: string, options: ConsentOptions): Promise<void> {
-  const source = file === '-' ? process.stdin : createReadStream(file);
+  const { bytes } = openInput(file);
   await inRegistry(options, async (db, profile) => {
-    const report = await importConsents(db, profile, source as AsyncIterable<Buffer>, {
+    const report = await importConsents(db, profile, bytes, {
       by: BY,
       now: Date.now,
       onRefused: ({ line, problem }) => printNote(`line ${line}: ${problem}`),

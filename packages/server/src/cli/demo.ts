@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { type App, startApp } from '../app.ts';
 import type { Config } from '../config.ts';
+import { openConfiguredDatabase } from '../postgres/open-database.ts';
 import { addDuplicates, type Duplicate } from '../profiles/population/duplicates.ts';
 import { generateSocialPopulation } from '../profiles/population/social-population.ts';
 import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
@@ -11,7 +12,7 @@ import { refreshStatistics } from '../registry/statistics.ts';
 import { putRecords } from '../registry/write.ts';
 import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
 import { loadPartners } from '../store/partners.ts';
-import { loadConfig, withDatabase } from './context.ts';
+import { loadConfig, NOTES, withDatabase } from './context.ts';
 import { printAudit } from './demo-audit.ts';
 import { registerDemoPartners } from './demo-partners.ts';
 import { startDemoReceiver } from './demo-receiver.ts';
@@ -43,22 +44,38 @@ const BATCH = 200;
 async function demo(once: boolean): Promise<void> {
   const config = await demoConfig(loadConfig());
   printLine(`1. A registry of ${PERSONS} made-up people, on an embedded PostgreSQL in ${config.dataDir}`);
-  const person = await fillRegistry(config);
   const receiver = await startDemoReceiver();
-  const partners = await withDatabase(config, ({ db }) => registerDemoPartners(db, receiver.url));
-  const stopped = new Promise<void>((resolve) => onStopSignal(() => resolve()));
-  const app = await startApp(config, { log: pino({ level: 'warn' }, { write: tellOfLog }) });
   try {
-    printLine(`   ✔ the server answers at ${app.url}${app.basePath}`);
-    const walk = { ...partners, ...person, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, receiver, print: printLine };
-    await printAudit(config, await runWalk(walk, 2), person.uin);
-    await printInsecure(config);
-    if (once) return;
-    printWaysOn(app, config, partners.visitor, person.uin);
-    await stopped;
+    const { person, partners } = await alone(config, async () => ({
+      person: await fillRegistry(config),
+      partners: await withDatabase(config, ({ db }) => registerDemoPartners(db, receiver.url)),
+    }));
+    const stopped = new Promise<void>((resolve) => onStopSignal(() => resolve()));
+    const app = await startApp(config, { log: pino({ level: 'warn' }, { write: tellOfLog }) });
+    try {
+      printLine(`   ✔ the server answers at ${app.url}${app.basePath}`);
+      const walk = { ...partners, ...person, baseUrl: `${app.url}${app.basePath}`, serverId: config.senderId, receiver, print: printLine };
+      await printAudit(config, await runWalk(walk, 2), person.uin);
+      await printInsecure(config);
+      if (once) return;
+      printWaysOn(app, config, partners.visitor, person.uin);
+      await stopped;
+    } finally {
+      await app.close();
+    }
   } finally {
-    await app.close();
     await receiver.close();
+  }
+}
+
+/** Throws where a server, that of another demo, runs on the database: what it has given out must go on to hold. */
+async function alone<T>(config: Config, work: () => Promise<T>): Promise<T> {
+  const opened = await openConfiguredDatabase(config, NOTES);
+  try {
+    await opened.embedded?.claimServer('dci demo');
+    return await work();
+  } finally {
+    await opened.close();
   }
 }
 

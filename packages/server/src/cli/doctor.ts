@@ -5,6 +5,7 @@ import { connectDatabase } from '../postgres/open-database.ts';
 import { findInsecureSettings } from '../services/insecure-settings.ts';
 import type { Database } from '../store/database.ts';
 import { findSchemaDifference } from '../store/migrate.ts';
+import { findRetentionProblems } from '../store/retention.ts';
 import { loadConfig } from './context.ts';
 import { addExamples, EXIT, printJson, printLine } from './output.ts';
 
@@ -87,8 +88,9 @@ function checkSettings(config: Config): Finding[] {
       ? { check, found: 'insecure', advice: text }
       : { check, found: refusedInProduction ? `in production mode refused: ${text}` : text },
   );
+  const retention = findRetentionProblems(config.retention).map((found) => ({ check: 'DCI_RETENTION', found, advice: 'correct it' }));
   const stray = config.strayVariables.map((text) => ({ check: 'environment', found: text, advice: 'correct or unset it' }));
-  return [...insecure, ...stray];
+  return [...insecure, ...retention, ...stray];
 }
 
 async function checkDatabase(config: Config): Promise<Finding[]> {

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, readFileSync, statSync } from 'node:fs';
+import { readFileSync, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { findEntity, findRecordType, getRecordType } from '../profiles/index.ts';
@@ -8,6 +8,7 @@ import type { ImportRow } from '../services/import-rows.ts';
 import { type ColumnMapping, readCsv } from '../services/read-csv.ts';
 import { readNdjson } from '../services/read-ndjson.ts';
 import { loadConfig } from './context.ts';
+import { type Input, openInput, openOutput } from './input.ts';
 import { addExamples, EXIT, printJson, printLine, printNote, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
 import { getProfile, withRegistry } from './registry.ts';
@@ -50,12 +51,13 @@ async function runImport(file: string, options: ImportCommandOptions): Promise<v
   const mapping = options.mapping === undefined ? undefined : readMapping(options.mapping);
   const isCsv = mapping !== undefined || file.toLowerCase().endsWith('.csv');
   const input = openInput(file);
+  const refusals = options.report === undefined ? undefined : openOutput('--report', options.report, file);
   const report = await withRegistry(loadConfig(), profile, async (database) => {
     const rows = isCsv
       ? readCsv(input.bytes, profile, recordType ?? getRecordType(profile, profile.defaultRecordType), mapping)
       : readNdjson(input.bytes);
     const typeName = isCsv ? (recordType?.name ?? profile.defaultRecordType) : options.type;
-    return importWithReport(rows, options.report, input, (source, onRefused, onProgress) =>
+    return importWithReport(rows, refusals, input, (source, onRefused, onProgress) =>
       importRecords(database.db, profile, source, { onRefused, onProgress, ...(typeName !== undefined && { typeName }) }),
     );
   });
@@ -73,16 +75,18 @@ type Run = (
 /** Runs an import under a progress bar, and tells refused lines on stderr and in the report file. */
 async function importWithReport(
   rows: AsyncIterable<readonly ImportRow[]>,
-  reportFile: string | undefined,
+  refusals: WriteStream | undefined,
   input: Input,
   run: Run,
 ): Promise<ImportReport> {
-  const reportStream = reportFile === undefined ? undefined : createWriteStream(reportFile);
+  const kept = refusals === undefined ? undefined : finished(refusals);
+  // Told at the end, of whatever was written.
+  kept?.catch(() => undefined);
   const progress = startProgress('importing', input.size);
   let refusedCount = 0;
   const tell = (refused: RefusedLine): void => {
     refusedCount += 1;
-    reportStream?.write(`${JSON.stringify(refused)}\n`);
+    refusals?.write(`${JSON.stringify(refused)}\n`);
     if (refusedCount <= TOLD_ON_SCREEN) printNote(describeRefused(refused));
   };
   try {
@@ -91,10 +95,8 @@ async function importWithReport(
     return report;
   } finally {
     progress.stop();
-    if (reportStream !== undefined) {
-      reportStream.end();
-      await finished(reportStream);
-    }
+    refusals?.end();
+    await kept;
   }
 }
 
@@ -105,21 +107,6 @@ function describeRefused({ line, problems }: RefusedLine): string {
 function describe(report: ImportReport): string {
   const { lines, created, updated, unchanged, refused } = report;
   return `${lines} lines: ${created} records created, ${updated} updated, ${unchanged} unchanged; ${refused} lines refused`;
-}
-
-interface Input {
-  readonly bytes: AsyncIterable<Buffer>;
-  /** Of a file; unknown for stdin. */
-  readonly size: number | undefined;
-  bytesRead(): number;
-}
-
-function openInput(file: string): Input {
-  if (file === '-') return { bytes: process.stdin as AsyncIterable<Buffer>, size: undefined, bytesRead: () => 0 };
-  const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats === undefined || stats.isDirectory()) throw new UsageError(`there is no file ${file}`);
-  const stream = createReadStream(file, { highWaterMark: 262_144 });
-  return { bytes: stream as AsyncIterable<Buffer>, size: stats.isFile() ? stats.size : undefined, bytesRead: () => stream.bytesRead };
 }
 
 function getNamedType(profile: Profile, name: string): RecordType {

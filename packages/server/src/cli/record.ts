@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { ChangeResult } from '../registry/change-records.ts';
@@ -9,6 +8,7 @@ import { loadConfig } from './context.ts';
 import { addExamples, CommandFailed, printJson, printLine, UsageError } from './output.ts';
 import { getProfile, getReference, withRegistry } from './registry.ts';
 import { openCommandSealer } from './own-keys.ts';
+import { readText } from './client-options.ts';
 
 interface RecordOptions {
   readonly registry: string;
@@ -57,7 +57,7 @@ export function registerRecord(program: Command): void {
 
 async function putOne(file: string, options: RecordOptions): Promise<void> {
   const profile = getProfile(options.registry);
-  const input = parseJson(file, await readText(file));
+  const input = parseJson(file, await readInput(file));
   const [result] = await withRegistry(loadConfig(), profile, ({ db }) => putRecords(db, profile, [input], options.type));
   if (result === undefined) throw new CommandFailed('nothing was put');
   if (result.status === 'refused') {
@@ -134,8 +134,8 @@ function tell(result: ChangeResult, options: RecordOptions, done: string, missin
   else printLine(result.status === 'changed' ? done : 'nothing to change');
 }
 
-async function readText(file: string): Promise<string> {
-  return file === '-' ? text(process.stdin) : readFileSync(file, 'utf8');
+async function readInput(file: string): Promise<string> {
+  return file === '-' ? text(process.stdin) : readText(file);
 }
 
 function parseJson(file: string, content: string): unknown {

@@ -96,6 +96,8 @@ describe('dci consent', () => {
     const file = write('consents.ndjson', [line('9000000001'), line('nobody'), '{', line('9000000002', []), line('9000000002')].join('\n'));
     const { status, out, err } = await command.run('consent', 'import', '--registry', 'social', file);
     expect({ status, out }).toEqual({ status: 1, out: '2 consents written down; 3 lines refused\n' });
+    const missing = await command.run('consent', 'import', '--registry', 'social', join(command.folder, 'nowhere'));
+    expect(missing).toMatchObject({ status: 2, err: expect.stringContaining('there is no file') });
     expect(err).toMatch(/line 2: \/subject no record has this identifier\nline 3: is no JSON\nline 4: \/covers /);
     const listed = await command.run('consent', 'list', '--registry', 'social', '--to-class', 'health', '--json');
     expect((JSON.parse(listed.out) as { subject: string }[]).map(({ subject }) => subject).toSorted()).toEqual([

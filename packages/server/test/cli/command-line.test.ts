@@ -109,6 +109,9 @@ describe('dci doctor', () => {
     const cut = await openCommandLine({ DCI_DATABASE_URL: 'postgres://dci@127.0.0.1:1/dci' });
     expect(await examine(cut)).toMatchObject({ status: 1, advice: { database: 'check DCI_DATABASE_URL and that the database runs' } });
     await cut.close();
+    const kept = await openCommandLine({ DCI_RETENTION: 'foo=3d' });
+    expect(await examine(kept)).toMatchObject({ status: 1, advice: { DCI_RETENTION: 'correct it' } });
+    await kept.close();
     const wrong = await openCommandLine({ DCI_PORT: '-1' });
     expect(await examine(wrong)).toMatchObject({ status: 1, advice: { configuration: 'correct these settings' } });
     await wrong.close();

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { socialProfile } from '../../src/profiles/social.ts';
@@ -45,6 +45,25 @@ describe('dci import', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as { line: number }).line),
     ).toEqual([2, 3]);
+  });
+
+  it('writes no report over what it reads, or where it cannot, and reads nothing then', async () => {
+    const text = `${JSON.stringify(person('r1'))}\n{\n`;
+    const file = write('kept.ndjson', text);
+    const other = join(dci.folder, 'link.ndjson');
+    symlinkSync(file, other);
+    for (const [report, told] of [
+      [file, 'would be lost'],
+      [other, 'would be lost'],
+      [join(dci.folder, 'nowhere', 'x'), 'cannot be written'],
+    ] as const)
+      expect(await dci.run('import', '--registry', 'social', '--report', report, file)).toMatchObject({
+        status: 2,
+        out: '',
+        err: expect.stringContaining(told),
+      });
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    expect((await dci.run('record', 'show', '--registry', 'social', 'UIN=r1')).status).toBe(1);
   });
 
   it('reads CSV, with a mapping and without', async () => {
