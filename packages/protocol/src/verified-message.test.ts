@@ -4,8 +4,10 @@ import { canonicalJson, sortedAsciiJson } from './canonical.ts';
 import { DciError } from './dci-error.ts';
 import { type CallbackEnvelope, type Envelope, parseCallbackEnvelope, parseEnvelope } from './envelope.ts';
 import { type JsonText, readJson } from './json-text.ts';
+import { writeInForm } from './signature/content-form.ts';
 import { parseDciSignature } from './signature/dci-signature.ts';
 import { generateSigningKey, importPublicKey, publicJwk, type SigningKey, type VerificationKey } from './signature/keys.ts';
+import { SIGNATURE_DIALECTS } from './signature/parsed-signature.ts';
 import { signContent } from './signature/sign-content.ts';
 import { executeInPlace } from '../test/support/execute-in-place.ts';
 import { type Verification, type VerifiedMessage, verifyMessage, verifyMessageBy } from './verified-message.ts';
@@ -190,6 +192,42 @@ describe('verification by an executor', () => {
     const refused = refusalOf(bodyOf(signature));
     await expect(verifyMessageBy(executor, verification(bodyOf(signature)))).rejects.toMatchObject({ message: refused.message });
     expect(executor.asked()).toBe(asked);
+  });
+
+  const large = {
+    ...MESSAGE,
+    search_request: Array.from({ length: 1_000 }, (_, index) => ({ ...MESSAGE.search_request[0], reference_id: `r-${index}` })),
+  };
+  const largeContent = canonicalJson({ header: HEADER, message: large });
+  const largeBody = (signature: string): string => bodyOf(signature, { message: large });
+
+  const countPauses = async (body: string): Promise<number> => {
+    const executor = executeInPlace();
+    await expect(verifyMessageBy(executor, verification(body))).rejects.toMatchObject({ code: 'err.signature.invalid' });
+    return executor.paused();
+  };
+
+  it.each([
+    ['dci', 5],
+    ['jws-detached', 5],
+    // Whether the payload says the same in another way is judged in two further steps.
+    ['jws', 7],
+  ] as const)(
+    'pauses before each step of a large message with a forged %s signature, and never in a small one',
+    async (dialect, pauses) => {
+      const forge = (signed: string): string => signContent(signed.replace('t-1', 't-2'), KEY, { ...TERMS, dialect });
+      expect(await countPauses(largeBody(forge(largeContent)))).toBe(pauses);
+      expect(await countPauses(bodyOf(forge(content)))).toBe(0);
+    },
+  );
+
+  it.each(SIGNATURE_DIALECTS)('accepts a large message signed in %s, as verification here does', async (dialect) => {
+    for (const form of ['jcs', 'sorted-ascii'] as const) {
+      const body = largeBody(signContent(writeInForm(largeContent, form), KEY, { ...TERMS, dialect }));
+      const accepted = await verifyMessageBy(executeInPlace(), verification(body));
+      expect(accepted).toEqual(verify(body));
+      expect(accepted.signedBy).toMatchObject({ dialect, form });
+    }
   });
 });
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../canonical.ts';
-import { readJson } from '../json-text.ts';
+import { type JsonText, readJson } from '../json-text.ts';
 import { contentCandidates, DIGEST_FORMS, writeInForm } from './content-form.ts';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
@@ -54,13 +54,24 @@ for line in sys.stdin:
   });
 });
 
+function textsOf(received: JsonText): string[] {
+  return [...contentCandidates(received, undefined)].flatMap((step) => (step === 'pause' ? [] : [step.text]));
+}
+
 describe('contentCandidates', () => {
   it('finds what was written in each form in the canonical message', () => {
     const content = canonicalJson({ header: { name: 'Zoë', score: 0.00002 }, message: { '\uffff': 1, '😀': 2 } });
     const received = readJson(writeInForm(content, 'sorted'));
-    for (const form of DIGEST_FORMS)
-      expect([...contentCandidates(received, undefined)].map(({ text }) => text)).toContain(
-        form === 'received' ? received.text : writeInForm(content, form),
-      );
+    for (const form of DIGEST_FORMS) expect(textsOf(received)).toContain(form === 'received' ? received.text : writeInForm(content, form));
+  });
+
+  it('pause before each text of a large message is read or written, and never in a small one', () => {
+    const steps = (text: string): string =>
+      [...contentCandidates(readJson(text), undefined)].map((step) => (step === 'pause' ? step : step.form)).join(' ');
+    expect(steps('{"message": {"name":"Zoë"},"header":{}}')).toBe('jcs sorted-ascii received');
+    // Between `jcs` and `sorted-ascii`: numbers are read as they are written, and `sorted` is written, which is `jcs` here.
+    expect(steps(`{"message": {"name":"${'Zoë'.repeat(30_000)}"},"header":{}}`)).toBe(
+      'pause jcs pause pause pause sorted-ascii pause received',
+    );
   });
 });

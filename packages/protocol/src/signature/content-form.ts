@@ -1,5 +1,6 @@
 import { canonicalJson, sortedAsciiJson, sortedJson } from '../canonical.ts';
 import { type JsonText, NumberLiteral, readJson } from '../json-text.ts';
+import type { Pause } from './parsed-signature.ts';
 
 /**
  * What of a message is signed: `{"header":…,"message":…}`, in one of the ways senders serialise it. Read, it is always made
@@ -18,16 +19,29 @@ export interface ContentCandidate {
   readonly text: string;
 }
 
+/** A text of that many characters is read or written in a millisecond or two. */
+const LARGE = 65_536;
+
+/** Whether it takes so long to read or write that a search should pause before. */
+export function isLarge({ text }: JsonText): boolean {
+  return text.length > LARGE;
+}
+
 /**
  * The texts that a message may have been signed as, the preferred form first; each is written when it is asked for, and one
- * that another form had already is left out.
+ * that another form had already is left out. A large message is never read or written twice without a pause between.
  */
-export function* contentCandidates(received: JsonText, preferred: DigestForm | undefined): Generator<ContentCandidate> {
+export function* contentCandidates(received: JsonText, preferred: DigestForm | undefined): Generator<ContentCandidate | Pause> {
+  const pauses = isLarge(received);
   const tried: string[] = [];
-  let asWritten: JsonText | undefined;
-  const numbersAsWritten = (): JsonText => (asWritten ??= readNumbersAsWritten(received));
+  let asWritten = received;
   for (const form of formsToTry(received, preferred)) {
-    const text = serialise(received, form, numbersAsWritten);
+    if (pauses) yield 'pause';
+    if (asWritten === received && isOfPython(form)) {
+      asWritten = readNumbersAsWritten(received);
+      if (pauses) yield 'pause';
+    }
+    const text = serialise(received, form, asWritten);
     if (tried.includes(text)) continue;
     tried.push(text);
     yield { form, text };
@@ -44,14 +58,18 @@ const STARTING_WITH: ReadonlyMap<DigestForm, readonly DigestForm[]> = new Map(
   DIGEST_FORMS.map((preferred) => [preferred, [preferred, ...DIGEST_FORMS.filter((form) => form !== preferred)]]),
 );
 
-function serialise(received: JsonText, form: DigestForm, numbersAsWritten: () => JsonText): string {
+function isOfPython(form: DigestForm): boolean {
+  return form === 'sorted' || form === 'sorted-ascii';
+}
+
+function serialise(received: JsonText, form: DigestForm, asWritten: JsonText): string {
   switch (form) {
     case 'jcs':
       return received.isCanonical ? receivedText(received) : canonicalJson(signedPart(received));
     case 'sorted':
-      return sortedJson(signedPart(numbersAsWritten()));
+      return sortedJson(signedPart(asWritten));
     case 'sorted-ascii':
-      return sortedAsciiJson(signedPart(numbersAsWritten()));
+      return sortedAsciiJson(signedPart(asWritten));
     case 'received':
       return receivedText(received);
   }

@@ -115,7 +115,12 @@ export function* searchDciForm(
   preferred: DigestForm | undefined,
 ): SignatureSearch<DigestForm | undefined> {
   const tried: { readonly form: DigestForm; readonly digest: string }[] = [];
-  for (const { form, text } of contentCandidates(received, preferred)) {
+  for (const candidate of contentCandidates(received, preferred)) {
+    if (candidate === 'pause') {
+      yield candidate;
+      continue;
+    }
+    const { form, text } = candidate;
     const digest = digestText(text);
     if (yield checkOf(parsed, key, digest)) return form;
     tried.push({ form, digest });

@@ -17,9 +17,12 @@ export interface SignatureOrder {
  * const here: SignatureExecutor = {
  *   sign: async ({ algorithm, key, content }) => signBytes(algorithm, key, content),
  *   verify: async (check) => verifyBytes(check),
+ *   pause: () => setImmediate(), // of node:timers/promises
  * };
  */
 export interface SignatureExecutor {
   sign(order: SignatureOrder): Promise<Buffer>;
   verify(check: SignatureCheck): Promise<boolean>;
+  /** Lets other work go first: a step follows that takes the thread long, as reading or writing a large message does. */
+  pause(): Promise<void>;
 }

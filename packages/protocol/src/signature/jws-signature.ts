@@ -2,9 +2,9 @@ import { canonicalJson } from '../canonical.ts';
 import { type JsonText, readJson } from '../json-text.ts';
 import type { SignatureAlgorithm } from './algorithms.ts';
 import { readBase64 } from './base64.ts';
-import { contentCandidates, type DigestForm } from './content-form.ts';
+import { contentCandidates, type DigestForm, isLarge } from './content-form.ts';
 import type { SigningKey, VerificationKey } from './keys.ts';
-import { invalidSignature, type JwsSignature, type SignatureSearch } from './parsed-signature.ts';
+import { invalidSignature, type JwsSignature, type Pause, type SignatureSearch } from './parsed-signature.ts';
 import type { SignatureTerms } from './signature-terms.ts';
 
 /**
@@ -116,12 +116,14 @@ export function* searchJwsForm(
 ): SignatureSearch<DigestForm | undefined> {
   const { encodedHeader, encodedPayload, signature } = parsed;
   if (parsed.dialect === 'jws') {
-    const form = findPayloadForm(Buffer.from(encodedPayload, 'base64url'), received, preferred);
+    const form = yield* findPayloadForm(Buffer.from(encodedPayload, 'base64url'), received, preferred);
     if (form === undefined) return undefined;
     return (yield { algorithm, key, content: signingInput(encodedHeader, encodedPayload), signature }) ? form : undefined;
   }
-  for (const { form, text } of contentCandidates(received, preferred))
-    if (yield { algorithm, key, content: signingInput(encodedHeader, encode(text)), signature }) return form;
+  for (const candidate of contentCandidates(received, preferred)) {
+    if (candidate === 'pause') yield candidate;
+    else if (yield { algorithm, key, content: signingInput(encodedHeader, encode(candidate.text)), signature }) return candidate.form;
+  }
   return undefined;
 }
 
@@ -132,12 +134,23 @@ const PAYLOAD_DEPTH = 64;
  * The form in which an attached payload states the message that was received; `undefined` when it states another. Blanks
  * and the order of members are free where they mean nothing: what is acted upon is the message, and the two are equal.
  */
-function findPayloadForm(payload: Buffer, received: JsonText, preferred: DigestForm | undefined): DigestForm | undefined {
+function* findPayloadForm(
+  payload: Buffer,
+  received: JsonText,
+  preferred: DigestForm | undefined,
+): Generator<Pause, DigestForm | undefined> {
   const payloadText = payload.toString('utf8');
-  for (const { form, text } of contentCandidates(received, preferred)) if (text === payloadText) return form;
+  for (const candidate of contentCandidates(received, preferred)) {
+    if (candidate === 'pause') yield candidate;
+    else if (candidate.text === payloadText) return candidate.form;
+  }
   if (received.hasRepeated) return undefined;
+  if (isLarge(received)) yield 'pause';
+  const stated = canonicalPayload(payload);
+  if (stated === undefined) return undefined;
+  if (isLarge(received)) yield 'pause';
   const { header, message } = received.value as { header?: unknown; message?: unknown };
-  return canonicalPayload(payload) === canonicalJson({ header, message }) ? 'jcs' : undefined;
+  return stated === canonicalJson({ header, message }) ? 'jcs' : undefined;
 }
 
 function canonicalPayload(payload: Buffer): string | undefined {

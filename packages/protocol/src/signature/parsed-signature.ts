@@ -91,5 +91,8 @@ export function assertInTime({ created, expires }: SignatureTimes, now: number):
   if (!(expires > now)) throw invalidSignature(`it has expired; our time is ${now}`);
 }
 
+/** Before a step that takes long: whoever runs the search may let other work go first. */
+export type Pause = 'pause';
+
 /** A search that asks for one asymmetric verification after another, wherever they are carried out. */
-export type SignatureSearch<T> = Generator<SignatureCheck, T, boolean>;
+export type SignatureSearch<T> = Generator<SignatureCheck | Pause, T, boolean>;

@@ -2,8 +2,9 @@ import { signBytes, verifyBytes } from '../../src/signature/algorithms.ts';
 import type { SignatureExecutor } from '../../src/signature/executor.ts';
 
 /** Does what it is asked here and now, and counts. */
-export function executeInPlace(): SignatureExecutor & { readonly asked: () => number } {
+export function executeInPlace(): SignatureExecutor & { readonly asked: () => number; readonly paused: () => number } {
   let asked = 0;
+  let paused = 0;
   return {
     sign: async ({ algorithm, key, content }) => {
       asked += 1;
@@ -13,6 +14,10 @@ export function executeInPlace(): SignatureExecutor & { readonly asked: () => nu
       asked += 1;
       return verifyBytes(check);
     },
+    pause: async () => {
+      paused += 1;
+    },
     asked: () => asked,
+    paused: () => paused,
   };
 }

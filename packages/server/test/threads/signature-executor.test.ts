@@ -2,7 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import { signBytes, verifyBytes } from '@dci/protocol';
+import {
+  canonicalJson,
+  generateSigningKey,
+  importPublicKey,
+  parseEnvelope,
+  publicJwk,
+  readJson,
+  signBytes,
+  signContent,
+  verifyBytes,
+  verifyMessageBy,
+} from '@dci/protocol';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { openSignatureExecutor } from '../../src/threads/signature-executor.ts';
 
@@ -183,5 +194,47 @@ describe('signatures beside the main thread', () => {
       timeout: 30_000,
     });
     expect([stdout.toString().trim(), stderr.toString(), status]).toEqual(['20', '', 0]);
+  });
+});
+
+describe('a large message with a forged signature', () => {
+  const key = generateSigningKey('ES256');
+  const now = 1_700_000_000;
+  const header = {
+    version: '1.0.0',
+    message_id: 'm',
+    message_ts: '2023-11-14T22:13:20Z',
+    action: 'search',
+    sender_id: 's',
+    total_count: 1,
+  };
+  const message = { transaction_id: 't', search_request: Array.from({ length: 5_000 }, (_, index) => ({ reference_id: `r-${index}` })) };
+  const content = canonicalJson({ header, message: { ...message, transaction_id: 'another' } });
+  // Its payload is compared with the message in every form before anything is verified.
+  const signature = signContent(content, key, { senderId: 's', created: now, expires: now + 300, dialect: 'jws' });
+  const received = readJson(JSON.stringify({ signature, header, message }));
+
+  async function refuse(): Promise<void> {
+    const envelope = parseEnvelope(received.value);
+    const findKey = () => importPublicKey(publicJwk(key));
+    const verified = verifyMessageBy(executor, { received, envelope, policy: 'required', findKey, now });
+    await expect(verified).rejects.toMatchObject({ code: 'err.signature.invalid' });
+  }
+
+  /** Other work of the event loop that is done meanwhile, a piece a turn. */
+  async function countTurns(work: () => Promise<unknown>): Promise<number> {
+    let turns = 0;
+    let next = setImmediate(function count() {
+      turns += 1;
+      next = setImmediate(count);
+    });
+    await work();
+    clearImmediate(next);
+    return turns;
+  }
+
+  it('lets other work have its turn before every step, and several of them take turns', async () => {
+    expect(await countTurns(refuse)).toBeGreaterThanOrEqual(7);
+    expect(await countTurns(() => Promise.all([refuse(), refuse(), refuse()]))).toBeGreaterThanOrEqual(21);
   });
 });
