@@ -21,7 +21,13 @@ import { CHECKPOINT_KEY, keepCheckpoints } from './services/audit-checkpoint.ts'
 import { createConsentTokens } from './services/consent-tokens.ts';
 import { createAnswerWriter } from './services/answer-writer.ts';
 import { createIdentifierHash, ERASED_IDENTIFIER_KEY } from './services/erase-person.ts';
-import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from './services/insecure-settings.ts';
+import {
+  countInsecurePartners,
+  describeInsecureSetting,
+  findInsecurePartners,
+  findInsecureSettings,
+  nameInsecurePartners,
+} from './services/insecure-settings.ts';
 import { deriveExtractKeys } from './services/extract-keys.ts';
 import { createExtractFetcher } from './services/fetch-extract.ts';
 import { createInbox } from './services/keep-callback.ts';
@@ -142,7 +148,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const background = closing(createBackground({ ...extracting, config, reader, profiles, directory, sealer, client, bell, log }));
     const ticker = { pool: database.pool, tasks, everyMs: TICK_MS, log };
     const workers = role === 'http' ? [] : startWorkers(background, { ticker, database, bell, log }).map(closing);
-    for (const warning of [...warnings, ...findInsecurePartners(directory.list())]) log.warn(warning);
+    for (const warning of [...warnings, ...findInsecurePartners(directory.list()).map(nameInsecurePartners)]) log.warn(warning);
     if (role === 'worker') return { url: '', basePath: config.basePath, close: closeAll };
     const writing = { ...config, db: database.db, profiles, audit, charge: gate.charge };
     const http = closing(
@@ -250,7 +256,7 @@ function describeHealth({ database, ownKeys, directory, workers, warnings }: Hea
         ownKeys.jwks().keys.some(({ kid }) => kid === ownKeys.active().kid) ? undefined : 'the active key is not published',
       worker: async () => workers.map((worker) => worker.findTrouble()).find((trouble) => trouble !== undefined),
     },
-    warnings: () => [...warnings, ...findInsecurePartners(directory.list())],
+    warnings: () => [...warnings, ...findInsecurePartners(directory.list()).map(countInsecurePartners)],
   };
 }
 

@@ -10,7 +10,12 @@ import { generateSocialPopulation } from '../profiles/population/social-populati
 import { keepMatchIndex } from '../registry/matching/keep-match-index.ts';
 import { refreshStatistics } from '../registry/statistics.ts';
 import { putRecords } from '../registry/write.ts';
-import { describeInsecureSetting, findInsecurePartners, findInsecureSettings } from '../services/insecure-settings.ts';
+import {
+  describeInsecureSetting,
+  findInsecurePartners,
+  findInsecureSettings,
+  nameInsecurePartners,
+} from '../services/insecure-settings.ts';
 import { loadPartners } from '../store/partners.ts';
 import { loadConfig, NOTES, withDatabase } from './context.ts';
 import { printAudit } from './demo-audit.ts';
@@ -170,7 +175,7 @@ function withoutType(identifier: string): string {
 
 async function printInsecure(config: Config): Promise<void> {
   const partners = await withDatabase(config, ({ db }) => loadPartners(db));
-  const found = [...findInsecureSettings(config).map(describeInsecureSetting), ...findInsecurePartners(partners)];
+  const found = [...findInsecureSettings(config).map(describeInsecureSetting), ...findInsecurePartners(partners).map(nameInsecurePartners)];
   printLine();
   printLine(
     found.length === 0

@@ -2,9 +2,10 @@ import { accessSync, constants, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigError } from '../config.ts';
 import { connectDatabase } from '../postgres/open-database.ts';
-import { findInsecureSettings } from '../services/insecure-settings.ts';
+import { findInsecurePartners, findInsecureSettings, nameInsecurePartners } from '../services/insecure-settings.ts';
 import type { Database } from '../store/database.ts';
 import { findSchemaDifference } from '../store/migrate.ts';
+import { loadPartners } from '../store/partners.ts';
 import { findRetentionProblems } from '../store/retention.ts';
 import { loadConfig } from './context.ts';
 import { addExamples, EXIT, printJson, printLine } from './output.ts';
@@ -98,7 +99,9 @@ async function checkDatabase(config: Config): Promise<Finding[]> {
   try {
     const { database, close } = await connectDatabase(config, silent);
     try {
-      return [await checkVersion(database, config), await checkDatabaseClock(database, config), await checkSchema(database, config)];
+      const schema = await checkSchema(database, config);
+      const machine = [await checkVersion(database, config), await checkDatabaseClock(database, config), schema];
+      return schema.found === UP_TO_DATE ? [...machine, ...(await listInsecurePartners(database))] : machine;
     } finally {
       await close();
     }
@@ -133,12 +136,19 @@ async function checkDatabaseClock({ pool }: Database, { clockToleranceSeconds }:
   return apart <= clockToleranceSeconds ? found : { ...found, advice: 'set the clocks of both machines by NTP' };
 }
 
+const UP_TO_DATE = 'up to date';
+
 async function checkSchema({ db }: Database, { databaseUrl }: Config): Promise<Finding> {
   const check = 'schema';
   const { pending, unknown } = await findSchemaDifference(db);
   if (unknown.length > 0)
     return { check, found: `has ${unknown.join(', ')}`, advice: 'a newer version of this program made it: use that version' };
-  if (pending.length === 0) return { check, found: 'up to date' };
+  if (pending.length === 0) return { check, found: UP_TO_DATE };
   const found = `lacks ${pending.join(', ')}`;
   return databaseUrl === undefined ? { check, found: `${found}: done at the next start` } : { check, found, advice: 'run "dci migrate"' };
+}
+
+/** What was decided on purpose is nothing to correct. */
+async function listInsecurePartners({ db }: Database): Promise<Finding[]> {
+  return findInsecurePartners(await loadPartners(db)).map((found) => ({ check: 'partners', found: nameInsecurePartners(found) }));
 }

@@ -7,7 +7,8 @@ import { KEY_FILE } from './sealer.ts';
 /**
  * Everything that makes a server less safe than it could be, in one list: settings, which a server in production mode
  * refuses to start with unless they are marked as merely shown, and what operators decided about partners, which is never a
- * reason not to start. Whatever mode: all of it is told in the log, in `/health/ready`, by `dci doctor` and by the demo.
+ * reason not to start. Whatever mode: all of it is told in the log, in `/health/ready`, by `dci doctor` and by the demo; in
+ * `/health/ready`, which anybody may read, without the names of partners.
  */
 export interface InsecureSetting {
   readonly setting: string;
@@ -102,21 +103,34 @@ export function findInsecureSettings(config: Config): InsecureSetting[] {
 }
 
 /** What operators decided about partners and may have forgotten. */
-export function findInsecurePartners(partners: readonly Partner[]): string[] {
+export interface InsecurePartners {
+  readonly text: string;
+  /** Whom it was decided of; empty: of nobody by name. */
+  readonly senderIds: readonly string[];
+}
+
+export function findInsecurePartners(partners: readonly Partner[]): InsecurePartners[] {
   const active = partners.filter((partner) => partner.active);
-  const named = (text: string, chosen: readonly Partner[]): string[] =>
-    chosen.length === 0 ? [] : [`${text}: ${chosen.map(({ senderId }) => senderId).join(', ')}`];
+  const chosen = (text: string, isChosen: (partner: Partner) => boolean): InsecurePartners[] => {
+    const senderIds = active.filter(isChosen).map(({ senderId }) => senderId);
+    return senderIds.length === 0 ? [] : [{ text, senderIds }];
+  };
+  const nobody = { text: 'no active partner is registered, so nobody gets in: register one with "dci partner add"', senderIds: [] };
   return [
-    ...(active.length === 0 ? ['no active partner is registered, so nobody gets in: register one with "dci partner add"'] : []),
-    ...named(
-      'messages without a signature are taken from',
-      active.filter(({ signaturePolicy }) => signaturePolicy === 'optional'),
-    ),
-    ...named(
-      'messages are read leniently from',
-      active.filter(({ lenient }) => lenient),
-    ),
+    ...(active.length === 0 ? [nobody] : []),
+    ...chosen('messages without a signature are taken from', ({ signaturePolicy }) => signaturePolicy === 'optional'),
+    ...chosen('messages are read leniently from', ({ lenient }) => lenient),
   ];
+}
+
+/** By name, for the operator. */
+export function nameInsecurePartners({ text, senderIds }: InsecurePartners): string {
+  return senderIds.length === 0 ? text : `${text}: ${senderIds.join(', ')}`;
+}
+
+/** For whoever asks: how many, not which, for their names say whom to pretend to be. */
+export function countInsecurePartners({ text, senderIds: { length } }: InsecurePartners): string {
+  return length === 0 ? text : `${text}: ${length} ${length === 1 ? 'partner' : 'partners'}`;
 }
 
 export function describeInsecureSetting({ setting, text }: Pick<InsecureSetting, 'setting' | 'text'>): string {

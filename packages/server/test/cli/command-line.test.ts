@@ -87,6 +87,12 @@ describe('dci doctor', () => {
     expect(out.split('\n').filter((line) => line !== '' && !line.startsWith('✔'))).toEqual([]);
   });
 
+  it('names the partners who need not sign, which is nothing to correct', async () => {
+    expect((await command.run('partner', 'add', '--sender-id', 'lax.test', '--signature', 'optional')).status).toBe(0);
+    expect(await examine(command)).toMatchObject({ status: 0, healthy: true });
+    expect((await command.run('doctor')).out).toContain('✔ partners: messages without a signature are taken from: lax.test\n');
+  });
+
   it('says what to do about a key and a folder that are open to others', async () => {
     const key = join(command.folder, 'key-encryption.key');
     writeFileSync(key, '', { mode: 0o644 });

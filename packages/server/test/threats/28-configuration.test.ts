@@ -183,10 +183,21 @@ describe('a server in production mode', () => {
     await test.addPartner('lenient.test', { lenient: true });
     await test.addPartner('gone.test', { signature: 'optional' });
     await test.addPartner('strict.test');
+    // Strangers read this: which partners they are is not theirs to know.
     expect(await readWarnings(test)).toEqual([
+      'messages without a signature are taken from: 2 partners',
+      'messages are read leniently from: 1 partner',
+    ]);
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    const environment = { DCI_DATABASE_URL: test.config.databaseUrl ?? '', DCI_DATA_DIR: test.config.dataDir, DCI_KEY_ENCRYPTION_KEY: KEY };
+    const second = await startTestApp({ log }, environment);
+    for (const text of [
       'messages without a signature are taken from: gone.test, unsigned.test',
       'messages are read leniently from: lenient.test',
-    ]);
+    ])
+      expect(lines.filter((line) => line.includes(text))).toHaveLength(1);
+    await second.close();
     await test.close();
   });
 });

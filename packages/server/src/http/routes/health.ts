@@ -6,7 +6,7 @@ export type HealthChecks = Readonly<Record<string, () => Promise<string | undefi
 
 export interface HealthParts {
   readonly checks: HealthChecks;
-  /** What works and should not stay so: no partner registered, insecure settings. */
+  /** What works and should not stay so: no partner registered, insecure settings. Strangers read it too. */
   readonly warnings: () => readonly string[];
 }
 
