@@ -10,8 +10,8 @@ import { HttpRefusal } from './error-response.ts';
 
 /**
  * What a request must pass before its body is read, cheapest first: the limit of the address, which counts every
- * request, refused or not; size and content type; the bearer token of an active partner; the limit of the partner; scope and
- * registry. Which of them a route has, its line in `endpoints.ts` says.
+ * request, refused or not; size and content type; one Authorization header at most; the bearer token of an active partner;
+ * the limit of the partner; scope and registry. Which of them a route has, its line in `endpoints.ts` says.
  */
 export interface Gate {
   /** Passes or throws; leaves the sender for the handler. */
@@ -51,7 +51,9 @@ export function createGate(parts: GateParts): Gate {
   async function check(request: FastifyRequest, reply: FastifyReply, route: GuardedRoute): Promise<void> {
     if (route.counted) await admit(request, reply);
     if (route.body === 'message') checkBodyHeaders(request, parts.maxBodyBytes);
-    if (route.caller === 'anybody' || route.caller === 'client') return;
+    if (route.caller === 'anybody') return;
+    checkAuthorizationHeader(request);
+    if (route.caller === 'client') return;
     if (route.caller === 'peer' && request.headers.authorization === undefined) return;
     const { partner, scopes } = await parts.tokens.verify(request.headers.authorization);
     const sender: AnsweredSender = { partner, scopes, remoteAddress: request.ip, [REPLY]: reply };
@@ -155,4 +157,16 @@ function checkBodyHeaders(request: FastifyRequest, maxBodyBytes: number): void {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new HttpRefusal(415, 'err.request.bad', 'unsupported_media_type', 'send the message without content-encoding');
+}
+
+const AUTHORIZATION = 'authorization';
+
+/** Node.js keeps the first of several and drops the others: a proxy before us may have judged another one. */
+function checkAuthorizationHeader({ raw: { rawHeaders } }: FastifyRequest): void {
+  let found = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) found += 1;
+  }
+  if (found > 1) throw new HttpRefusal(400, 'err.request.bad', 'err.request.bad', 'the Authorization header is repeated; send one');
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp } from '../support/test-app.ts';
 import { threaten, type Threatened } from './fixture.ts';
@@ -42,15 +43,18 @@ describe('odd tokens and secrets', () => {
   afterAll(() => threatened.close());
 
   /** As bytes on the wire: `fetch` would not send them. */
-  function sendRaw(authorization: string): Promise<number | undefined> {
+  async function sendRaw(authorization: string): Promise<number | undefined> {
+    return (await sendHeaders(threatened.url, ['content-type', 'application/json', 'authorization', authorization], threatened.ask()))
+      .status;
+  }
+
+  function sendHeaders(url: string, headers: string[], body: string, method = 'POST'): Promise<{ status?: number; text: string }> {
     return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', authorization };
-      const outgoing = httpRequest(threatened.url, { method: 'POST', headers }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
+      const outgoing = httpRequest(url, { method, headers: ['host', new URL(url).host, ...headers] }, (response) => {
+        text(response).then((answer) => resolve({ status: response.statusCode, text: answer }), reject);
       });
       outgoing.on('error', reject);
-      outgoing.end(threatened.ask());
+      outgoing.end(body);
     });
   }
 
@@ -65,6 +69,40 @@ describe('odd tokens and secrets', () => {
     ['a tab', 'Bearer\tabc'],
   ])('%s are refused, not failed at', async (_name, authorization) => {
     expect(await sendRaw(authorization)).toBe(401);
+  });
+
+  describe('a repeated Authorization header is refused, whichever of them is good', () => {
+    const good = (): string => `Bearer ${threatened.partner.token}`;
+    const basic = (): string => `Basic ${btoa(`${threatened.partner.clientId}:${threatened.partner.clientSecret}`)}`;
+
+    it.each([
+      ['the first', () => ['Authorization', good(), 'Authorization', 'Bearer x']],
+      ['the last, in other letters', () => ['AUTHORIZATION', 'Bearer x', 'x-between', '1', 'authorization', good()]],
+      ['both', () => ['authorization', good(), 'authorization', good()]],
+      ['one beside an empty one', () => ['authorization', '', 'authorization', good()]],
+      ['neither', () => ['authorization', 'Bearer x', 'authorization', 'Bearer x']],
+    ])('%s', async (_name, authorizations) => {
+      const headers = ['content-type', 'application/json', ...authorizations()];
+      for (const path of ['social/registry/sync/search', 'registry/search', 'registry/on-search', 'registry/records', 'audit/person']) {
+        const refused = await sendHeaders(`${threatened.test.base}/${path}`, headers, threatened.ask());
+        expect([path, refused.status, refused.text]).toEqual([path, 400, expect.stringContaining('the Authorization header is repeated')]);
+        expect(refused.text).not.toContain(threatened.person.uin);
+      }
+      const listing = await sendHeaders(`${threatened.test.base}/audit/entries`, authorizations(), '', 'GET');
+      expect(listing.status).toBe(400);
+    });
+
+    it('at the token endpoint too', async () => {
+      const form = ['content-type', 'application/x-www-form-urlencoded'];
+      const ask = (...authorizations: string[]) =>
+        sendHeaders(`${threatened.test.base}/oauth2/client/token`, [...form, ...authorizations], 'grant_type=client_credentials');
+      expect((await ask('authorization', basic())).status).toBe(200);
+      const refused = await ask('authorization', basic(), 'authorization', 'Basic eDp5');
+      expect([refused.status, JSON.parse(refused.text)]).toEqual([
+        400,
+        { error: 'invalid_request', error_description: 'the Authorization header is repeated; send one' },
+      ]);
+    });
   });
 
   it.each(['', 'x', '\u{1F511}', '\u0000', 'x'.repeat(5_000)])('the secret %j is refused whatever its length', async (secret) => {

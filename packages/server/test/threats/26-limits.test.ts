@@ -73,4 +73,18 @@ describe('the limit of an address', () => {
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(10);
     await test.close();
   });
+
+  it('is told at the token endpoint as the grant tells its refusals', async () => {
+    const test = await startTestApp({}, { DCI_ADDRESS_LIMIT_PER_MINUTE: '5' });
+    const refused: unknown[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      const answer = await fetch(`${test.base}/oauth2/client/token`, { method: 'POST' });
+      expect([400, 401, 429]).toContain(answer.status);
+      if (answer.status === 429) refused.push(await answer.json());
+    }
+    expect(refused.length).toBeGreaterThanOrEqual(10);
+    for (const body of refused)
+      expect(body).toEqual({ error: 'invalid_request', error_description: 'too many requests from this address' });
+    await test.close();
+  });
 });

@@ -6,6 +6,7 @@ import { rateLimitHeaders } from '../../services/rate-limit.ts';
 import type { TokenRevoker } from '../../services/revoke-token.ts';
 import type { SignInDecision, SignInLimit } from '../../services/sign-in-limit.ts';
 import { TokenError, type TokenErrorCode } from '../../services/token-error.ts';
+import { HttpRefusal } from '../error-response.ts';
 import { REVOCATION_DOCUMENTATION, TOKEN_DOCUMENTATION } from '../token-documentation.ts';
 import { type ClientRequest, parseClientRequest } from '../token-request.ts';
 
@@ -80,6 +81,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
     if (error.code === 'invalid_client') reply.header('www-authenticate', 'Basic realm="token", charset="UTF-8"');
     return sendRefusal(reply, STATUSES[error.code], error.code, error.message);
   }
+  if (error instanceof HttpRefusal) return sendRefusal(reply.headers(error.headers), error.status, 'invalid_request', error.message);
   if (error instanceof OverloadedError)
     return sendRefusal(reply.header('retry-after', RETRY_SECONDS), 503, 'temporarily_unavailable', 'the server is busy; try again');
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
