@@ -226,7 +226,11 @@ const anything = fc.oneof(
 const { query: anyQuery } = fc.letrec<{ query: unknown; list: unknown; comparison: unknown }>((tie) => ({
   query: fc.oneof(
     { depthSize: 'small' },
-    fc.constantFrom({ sex: 'male' }, { age: { $lt: '25' } }, { poverty_score: { $gte: 2.5 } }, { UIN: { $exists: true } }),
+    // Often enough for many of the criteria to be searches, and the tree above them to be what is odd.
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom({ sex: 'male' }, { age: { $lt: '25' } }, { poverty_score: { $gte: 2.5 } }, { UIN: { $exists: true } }),
+    },
     fc.dictionary(fc.constantFrom(...NAMES), tie('comparison'), { maxKeys: 2 }),
     fc.dictionary(fc.constantFrom('$and', '$or', '$nor', '$not', '$where'), fc.oneof(tie('list'), tie('query')), { maxKeys: 2 }),
     anything,
