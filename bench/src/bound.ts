@@ -10,7 +10,7 @@ import { readStatements } from './statements.ts';
 
 /**
  * How near to the floor signed search can come on this machine: the floor against the bound (`bound-server.ts`), and the
- * bound against the server. What is between floor and bound no server can spare; what is between bound and server, ours does.
+ * bound against the server. Between floor and bound are two signatures and a commit; between bound and server is all the rest.
  */
 export interface BoundBench {
   readonly options: SceneOptions & RoundOptions;

@@ -2,19 +2,19 @@ export type { Acknowledged } from './acknowledgement.ts';
 export type { Credentials } from './access-token.ts';
 export type { Answer } from './answer.ts';
 export type { AnswerItem } from './question.ts';
-export {
-  createDciClient,
-  type DciClient,
-  type DciClientOptions,
-  type ExistsAnswer,
-  type LaterOptions,
-  type MatchAnswer,
-  type SearchAnswer,
-  type SearchOptions,
-  type StatisticsAnswer,
-  type StatusAnswer,
-  type StatusQuestion,
+export type {
+  DciClient,
+  DciClientOptions,
+  ExistsAnswer,
+  LaterOptions,
+  MatchAnswer,
+  SearchAnswer,
+  SearchOptions,
+  StatisticsAnswer,
+  StatusAnswer,
+  StatusQuestion,
 } from './client.ts';
+export { createDciClient } from './create-client.ts';
 export { DciAnswerError, DciConnectionError, DciRefusal } from './errors.ts';
 export type { FetchedManifest } from './extract/fetch-manifest.ts';
 export { type ByteStream, openExtract, unpackExtract } from './extract/open-extract.ts';

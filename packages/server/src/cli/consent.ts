@@ -8,7 +8,7 @@ import { type Consent, loadConsents } from '../store/consents.ts';
 import type { Db } from '../store/database.ts';
 import { consentJson, consentRow, describeConsent, loadConsentAndParties, receiptOf } from './consent-description.ts';
 import { loadConfig } from './context.ts';
-import { openInput } from './input.ts';
+import { openInput } from './files.ts';
 import { collect } from './partner-options.ts';
 import { addExamples, CommandFailed, EXIT, printJson, printLine, printNote, printTable, UsageError } from './output.ts';
 import { getProfile, getReference, withRegistry } from './registry.ts';

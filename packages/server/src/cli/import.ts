@@ -8,7 +8,7 @@ import type { ImportRow } from '../services/import-rows.ts';
 import { type ColumnMapping, readCsv } from '../services/read-csv.ts';
 import { readNdjson } from '../services/read-ndjson.ts';
 import { loadConfig } from './context.ts';
-import { type Input, openInput, openOutput } from './input.ts';
+import { type Input, openInput, openOutput } from './files.ts';
 import { addExamples, EXIT, printJson, printLine, printNote, UsageError } from './output.ts';
 import { startProgress } from './progress.ts';
 import { getProfile, withRegistry } from './registry.ts';

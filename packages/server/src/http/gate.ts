@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addressSubject } from '../services/address-subject.ts';
 import { type RateDecision, type RateLimiter, rateLimitHeaders } from '../services/rate-limit.ts';
 import type { Sender } from '../services/receive-message.ts';
-import type { Scope } from '../services/scopes.ts';
+import { holdsScope, type Scope } from '../services/scopes.ts';
 import type { TokenVerifier } from '../services/verify-token.ts';
 import type { Endpoint } from './endpoints.ts';
 import { HttpRefusal } from './error-response.ts';
@@ -139,10 +139,9 @@ function readBody({ body }: FastifyRequest): Buffer {
 }
 
 /** Why the route is not open to the partner; undefined: it is. */
-function findClosed({ partner, scopes }: Sender, scope: Scope, registry: string | undefined): DciError | undefined {
-  if (!scopes.has(scope) || !partner.scopes.has(scope))
-    return new DciError('err.request.forbidden', `the access token does not carry the scope ${scope}`);
-  if (registry !== undefined && !partner.registries.has(registry))
+function findClosed(sender: Sender, scope: Scope, registry: string | undefined): DciError | undefined {
+  if (!holdsScope(sender, scope)) return new DciError('err.request.forbidden', `the access token does not carry the scope ${scope}`);
+  if (registry !== undefined && !sender.partner.registries.has(registry))
     return new DciError('err.request.forbidden', 'this registry is not open to you');
   return undefined;
 }

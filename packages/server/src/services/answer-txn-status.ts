@@ -21,7 +21,8 @@ export function createTxnStatusService(parts: TxnStatusServiceParts): SyncServic
       checkHeader(parts.reception, message, { action: 'txn-status', items: 1, maxItems: 1 });
       const request = parseTxnStatusRequest(message.message);
       return await parts.status.look({
-        ...sender,
+        partner: sender.partner,
+        scopes: sender.scopes,
         mounted,
         request,
         correlationId: randomUUID(),

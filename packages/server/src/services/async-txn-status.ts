@@ -33,6 +33,7 @@ export function createAsyncTxnStatus({ reception, status, audit, charge }: Async
       const sender: Sender = { partner, scopes: new Set(), remoteAddress };
       const answer = await status.look({
         partner,
+        scopes: partner.scopes,
         mounted,
         request: parseTxnStatusRequest(request),
         correlationId,

@@ -20,3 +20,14 @@ export function isScope(name: string): name is Scope {
 
 /** What a partner gets when its registration names none. */
 export const DEFAULT_SCOPES: readonly Scope[] = ['registry/search'];
+
+/** Who asks: the scopes of the token, and those that its partner has now. */
+export interface ScopeHolder {
+  readonly scopes: ReadonlySet<string>;
+  readonly partner: { readonly scopes: ReadonlySet<string> };
+}
+
+/** What a token opens: it may carry fewer scopes than its partner has, and its partner may have lost some since. */
+export function holdsScope({ scopes, partner }: ScopeHolder, scope: Scope): boolean {
+  return scopes.has(scope) && partner.scopes.has(scope);
+}

@@ -19,6 +19,7 @@ import { countSubscriptions, endExpiredSubscriptions, insertSubscription, putFil
 import { findOpenRegistry, type ServedRegistries } from './open-registry.ts';
 import { planningContext, type PlanningParts } from './planning-context.ts';
 import { readSchedule } from './schedule.ts';
+import { holdsScope } from './scopes.ts';
 
 /**
  * Makes the subscriptions that a request asks for, item by item: what cannot be is refused by its reason, and the others
@@ -101,7 +102,7 @@ async function makeOne(
   const event = findEventType(profile, criteria.reg_event_type);
   if (event === undefined) throw refusal('rjct.notify_types.invalid', 'reg_event_type names no event of this registry');
   const everything = isEverything(criteria);
-  if (everything && !(partner.scopes.has('registry/subscribe-all') && scopes.has('registry/subscribe-all')))
+  if (everything && !holdsScope({ partner, scopes }, 'registry/subscribe-all'))
     throw refusal('rjct.notify_details.invalid', 'to be told of every record is a right of its own, which you do not have');
   const asked = toSearchCriteria(criteria);
   const plan = planSubscription(asked, everything, planningContext(parts, { partner, grant, profile, criteria: asked, pointer }));

@@ -17,6 +17,7 @@ import { findTransactionOf, type Transaction, type TransactionKey } from '../sto
 import type { AsyncAction } from './async-action.ts';
 import type { SyncAnswer } from './answer-sync.ts';
 import { describeSearch } from './search-audit.ts';
+import { holdsScope } from './scopes.ts';
 import { searchCost } from './search-cost.ts';
 import { writeSearchMessage } from './search-message.ts';
 import type { PageSizes, Search } from './search.ts';
@@ -32,8 +33,8 @@ export interface TxnStatus {
 
 export interface AskedStatus {
   readonly partner: Partner;
-  /** Of the token that the question came with; absent: the answer goes to where the partner is registered, whoever asks. */
-  readonly scopes?: ReadonlySet<string>;
+  /** What may be told: of the token that the question came with or, of who is called back, of the partner. */
+  readonly scopes: ReadonlySet<string>;
   /** The registry of the path, where the path names one. */
   readonly mounted: Profile | undefined;
   readonly request: TxnStatusRequest;
@@ -141,10 +142,8 @@ function isServedAt({ registry }: Transaction, partner: Partner, mounted: Profil
 async function describeState(parts: TxnStatusParts, asked: AskedStatus, transaction: Transaction): Promise<State | undefined> {
   if (transaction.action === 'search') return await describeSearchState(parts, asked, transaction);
   const action = parts.begun.find((candidate) => candidate.action === transaction.action);
-  const { partner, scopes = partner.scopes } = asked;
-  if (action === undefined || transaction.begun === undefined || !(partner.scopes.has(action.scope) && scopes.has(action.scope)))
-    return undefined;
-  const { mounted, gone = new AbortController().signal } = asked;
+  if (action === undefined || transaction.begun === undefined || !holdsScope(asked, action.scope)) return undefined;
+  const { partner, mounted, gone = new AbortController().signal } = asked;
   const request: unknown = JSON.parse(transaction.request ?? '');
   const tell = action.look ?? action.run;
   const { content } = await tell({ transaction, request, partner, mounted, rest: undefined, signal: gone });

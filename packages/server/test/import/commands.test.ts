@@ -1,4 +1,5 @@
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { socialProfile } from '../../src/profiles/social.ts';
@@ -64,6 +65,17 @@ describe('dci import', () => {
       });
     expect(readFileSync(file, 'utf8')).toBe(text);
     expect((await dci.run('record', 'show', '--registry', 'social', 'UIN=r1')).status).toBe(1);
+  });
+
+  it('knows what it reads from stdin', () => {
+    const text = `${JSON.stringify(person('r2'))}\n`;
+    const file = write('redirected.ndjson', text);
+    const entry = new URL('../../bin/dci.mjs', import.meta.url).pathname;
+    const { status, stderr } = spawnSync(process.execPath, [entry, 'import', '--registry', 'social', '--report', file, '-'], {
+      stdio: [openSync(file, 'r'), 'pipe', 'pipe'],
+    });
+    expect({ status, err: stderr.toString() }).toEqual({ status: 2, err: expect.stringContaining('would be lost') });
+    expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
   it('reads CSV, with a mapping and without', async () => {

@@ -1,7 +1,7 @@
-import { createReadStream, createWriteStream, openSync, statSync, type WriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, fstatSync, openSync, statSync, type WriteStream } from 'node:fs';
 import { UsageError } from './output.ts';
 
-/** Files that commands read from and write to as they go. */
+/** What a command reads as it goes. */
 export interface Input {
   readonly bytes: AsyncIterable<Buffer>;
   /** Of a file; unknown for stdin. */
@@ -18,9 +18,10 @@ export function openInput(file: string): Input {
   return { bytes: stream as AsyncIterable<Buffer>, size: stats.isFile() ? stats.size : undefined, bytesRead: () => stream.bytesRead };
 }
 
-/** Opens the file that `option` names anew. Throws a `UsageError` where that cannot be done, or would be done to the input. */
+/** Empties the file that `option` names, or makes it. `input`: as for `openInput`. Throws a `UsageError` where that cannot be done, or would be done to the input. */
 export function openOutput(option: string, file: string, input: string): WriteStream {
-  const [present, read] = [file, input].map((name) => statSync(name, { throwIfNoEntry: false }));
+  const present = statSync(file, { throwIfNoEntry: false });
+  const read = input === '-' ? fstatSync(process.stdin.fd) : statSync(input, { throwIfNoEntry: false });
   if (present !== undefined && present.ino === read?.ino && present.dev === read.dev)
     throw new UsageError(`${option} names the very file that is read, which would be lost; name another`);
   try {
